@@ -1,0 +1,94 @@
+import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, DeviceName, ExpertDetail, HeatmapTile, InspectDocument, LayerPicture, LayerResult, ModelFacts, PartitionMethod, TensorStatistics, TensorTile } from './documents';
+import type { ErrorRecord } from './errors';
+import type { Progress } from './progress';
+
+export interface AnalyzeOptions {
+  /** .txt or .jsonl; undefined = the default probe set. */
+  readonly probe?: string;
+  /** Never probe, even when there is a tokenizer. */
+  readonly weightsOnly?: boolean;
+  readonly method?: PartitionMethod;
+  readonly experts?: number;
+  readonly topK?: number;
+  /** Zero-based, inclusive: "0-5,11". */
+  readonly layers?: string;
+  readonly seed?: number;
+  readonly device?: DeviceChoice;
+  readonly threads?: number;
+  /** Layer to finish first (what the user looks at). */
+  readonly firstLayer?: number;
+}
+
+export interface DeviceInfo {
+  readonly name: DeviceName;
+  readonly available: boolean;
+  /** Measured speed relative to the CPU (1 = equal); null when not measured. */
+  readonly speed: number | null;
+  readonly note: string;
+}
+
+export interface EngineStatus {
+  readonly build: string;
+  readonly pid: number;
+  readonly node: string;
+  readonly ort: string | null;
+  /** Why ONNX Runtime cannot be used here; null when it can. */
+  readonly ortError: string | null;
+  readonly devices: readonly DeviceInfo[];
+  readonly chosen: DeviceName | null;
+}
+
+/** A request of the host to the engine by method name. Each value is `[params, result]`. */
+export interface EngineRequests {
+  'engine/hello': [{ build: string; cacheDir: string; cacheBytes: number; threads?: number }, { build: string; pid: number }];
+  'engine/status': [Record<string, never>, EngineStatus];
+  'checkpoint/inspect': [{ path: string }, InspectDocument];
+  /** Cheap facts of many places, for trees; a place that cannot be read gives its error. */
+  'checkpoint/describe': [{ paths: string[] }, ({ path: string; facts: ModelFacts | null; module: ModuleFacts | null; error: ErrorRecord | null })[]];
+  /** Checkpoints and PEFT folders in these folders (depth-limited) and, if asked, in the local Hugging Face cache. */
+  'checkpoint/find': [{ folders: string[]; huggingFaceCache: boolean }, FoundCheckpoint[]];
+  /** Runs or reopens an analysis; layers arrive as `analysis/layer` notifications while it runs. */
+  'analysis/run': [{ run: string; path: string; options: AnalyzeOptions }, AnalysisDocument];
+  'analysis/picture': [{ key: string; layer: number }, LayerPicture];
+  'analysis/tile': [{ key: string; layer: number; kind: 'excess' | 'raw'; rows: readonly [number, number]; columns: readonly [number, number]; width: number; height: number }, HeatmapTile];
+  'analysis/expert': [{ key: string; layer: number; expert: number }, ExpertDetail];
+  'analysis/ablation': [{ run: string; key: string; layer: number; expert: number }, AblationDetail];
+  'analysis/html': [{ key: string; out: string }, { file: string }];
+  'tensors/statistics': [{ path: string; names: string[] }, TensorStatistics[]];
+  'tensors/tile': [{ path: string; name: string; leading: number[]; width: number; height: number }, TensorTile];
+  'store/clear': [Record<string, never>, { bytes: number }];
+  'store/usage': [Record<string, never>, { bytes: number; results: number }];
+}
+export type EngineMethod = keyof EngineRequests;
+export type EngineParams<M extends EngineMethod> = EngineRequests[M][0];
+export type EngineResult<M extends EngineMethod> = EngineRequests[M][1];
+
+/** What the engine tells without being asked. `run` is the id that the request carried. */
+export interface EngineNotifications {
+  'run/progress': { run: string; progress: Progress };
+  'analysis/started': { run: string; head: AnalysisHead };
+  'analysis/layer': { run: string; layer: LayerResult };
+  'engine/log': { level: 'info' | 'warn' | 'error'; text: string };
+  'engine/device': { used: DeviceName | null; reason: string };
+}
+
+export interface ModuleFacts {
+  readonly path: string;
+  readonly kind: string;
+  readonly base: string | null;
+  readonly parameters: number;
+  readonly rank: number | null;
+  readonly sites: number;
+  /** Whether Modulens can run it today; otherwise why not. */
+  readonly cannotRun?: string;
+}
+
+export interface FoundCheckpoint {
+  readonly path: string;
+  readonly name: string;
+  readonly kind: 'checkpoint' | 'module';
+  readonly source: 'folder' | 'huggingFaceCache';
+}
+
+/** JSON-RPC error code under which an `ErrorRecord` travels in `error.data`. */
+export const RPC_FAILURE = -32050;

@@ -1,0 +1,42 @@
+import type { AnalysisDocument, AnalysisHead, InspectDocument, LayerResult } from './documents';
+import type { AnalyzeOptions, EngineMethod, EngineParams, EngineResult } from './engineRpc';
+import type { ErrorRecord } from './errors';
+import type { Progress } from './progress';
+
+/** Engine methods that a page may call through the host; the host fills in paths and keys that pages must not choose. */
+export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile'] as const satisfies readonly EngineMethod[];
+export type PageMethod = (typeof PAGE_METHODS)[number];
+
+export type RunState = 'starting' | 'running' | 'done' | 'cancelled' | 'failed';
+
+/** Host to page. */
+export type HostMessage =
+  | { readonly type: 'analysis/state'; readonly state: RunState; readonly name: string; readonly head: AnalysisHead | null; readonly layers: readonly LayerResult[]; readonly document: AnalysisDocument | null; readonly error: ErrorRecord | null; readonly selection: { readonly layer?: number; readonly expert?: number } | null }
+  | { readonly type: 'analysis/layer'; readonly layer: LayerResult }
+  | { readonly type: 'analysis/progress'; readonly progress: Progress }
+  | { readonly type: 'tensors/state'; readonly document: InspectDocument | null; readonly error: ErrorRecord | null }
+  | { readonly type: 'reply'; readonly id: number; readonly result?: unknown; readonly error?: ErrorRecord }
+  | { readonly type: 'reveal'; readonly layer?: number; readonly expert?: number };
+
+/** Page to host. */
+export type PageMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'call'; readonly id: number; readonly method: PageMethod; readonly params: unknown }
+  | { readonly type: 'cancelCall'; readonly id: number }
+  | { readonly type: 'run'; readonly options: AnalyzeOptions | null }
+  | { readonly type: 'cancelRun' }
+  | { readonly type: 'chooseProbe' }
+  | { readonly type: 'chooseOptions' }
+  | { readonly type: 'showLog' }
+  | { readonly type: 'openTensors'; readonly name?: string }
+  | { readonly type: 'analyze' }
+  | { readonly type: 'select'; readonly layer: number; readonly expert: number | null }
+  /** The page made a file's content (PNG as base64, SVG, CSV, JSON); the host asks where to and writes it. */
+  | { readonly type: 'save'; readonly suggestedName: string; readonly content: string; readonly encoding: 'utf8' | 'base64' }
+  /** The engine makes the standalone report; the host asks where to. */
+  | { readonly type: 'saveReport' }
+  | { readonly type: 'copy'; readonly text: string }
+  | { readonly type: 'fault'; readonly message: string };
+
+export type CallParams<M extends PageMethod> = EngineParams<M>;
+export type CallResult<M extends PageMethod> = EngineResult<M>;
