@@ -1,0 +1,11 @@
+import type { Architecture } from '../spec';
+import { albert } from './albert';
+import { bert } from './bert';
+import { distilbert } from './distilbert';
+import { gpt2 } from './gpt2';
+import { gptNeox } from './gptNeox';
+import { llama } from './llama';
+import { opt } from './opt';
+
+/** Every architecture file. Adding a family is adding a file and its line here. */
+export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, bert, distilbert, albert, gptNeox, opt];
