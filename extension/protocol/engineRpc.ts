@@ -40,7 +40,7 @@ export interface EngineStatus {
 
 /** A request of the host to the engine by method name. Each value is `[params, result]`. */
 export interface EngineRequests {
-  'engine/hello': [{ build: string; cacheDir: string; cacheBytes: number; threads?: number }, { build: string; pid: number }];
+  'engine/hello': [{ build: string; cacheDir: string; cacheBytes: number; threads?: number; device?: DeviceChoice }, { build: string; pid: number }];
   'engine/status': [Record<string, never>, EngineStatus];
   'checkpoint/inspect': [{ path: string }, InspectDocument];
   /** Cheap facts of many places, for trees; a place that cannot be read gives its error. */
