@@ -80,7 +80,7 @@ def make(variant: LoraVariant, out: Path, versions: dict) -> dict:
     half = reference_taps(loaded, rows, base=loaded.get_base_model())
     effect, half_effect = worst_relative(full, plain)[0], worst_relative(half, full)[0]
     assert effect > 0.05 and half_effect > 0.02, (variant.name, effect, half_effect)
-    metadata = {key: str(value) for key, value in versions.items()}
+    metadata = {"versions": json.dumps(versions)}
     save_file({k: full[k] for k in KEPT}, folder / "golden.safetensors", metadata=metadata)
     save_file({k: half[k] for k in KEPT}, folder / "goldenHalf.safetensors", metadata=metadata)
     print(f"{variant.name:28} effect {effect:.2f}, at half strength {half_effect:.2f}")
