@@ -27,10 +27,17 @@ const PAGES = { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/
 /** This machine's target in the spelling of VS Code packages. */
 export const hostTarget = () => `${process.platform}-${process.arch}`;
 
-/** Platforms that onnxruntime-node has a native library for. */
+/**
+ * Platforms that onnxruntime-node has a native library for.
+ * @type {() => string[]}
+ */
 export const targets = () => fs.readdirSync(NATIVE).flatMap(platform => fs.readdirSync(path.join(NATIVE, platform)).map(arch => `${platform}-${arch}`)).sort();
 
-/** Native files of one target. macOS carries the same library under two names; the binding links only the short one. */
+/**
+ * Native files of one target. macOS carries the same library under two names; the binding links only the short one.
+ * @param {string} target
+ * @returns {string[]}
+ */
 export function nativeFiles(target) {
   const folder = path.join(NATIVE, ...target.split('-'));
   if (!fs.existsSync(folder)) return [];
@@ -38,25 +45,38 @@ export function nativeFiles(target) {
 }
 
 /**
- * onnxruntime-node finds its binding beside its own files; in a bundle it lies in dist/ort/<platform>-<arch>. The one
- * native require is rewritten, and the build fails when upstream writes it in another way.
+ * Lines of packages that cannot stay as they are. The build fails when upstream writes such a line in another way.
+ * - onnxruntime-node finds its binding beside its own files; in a bundle it lies in dist/ort/<platform>-<arch>.
+ * - fast-element falls back to `new Function` where there is no globalThis; pages must be free of evaluated code.
  */
-const bindingPlugin = {
-  name: 'onnxruntime-binding',
+const REWRITES = [
+  {
+    filter: /onnxruntime-node[\\/]dist[\\/]binding\.js$/,
+    from: /require\(`\.\.\/bin\/napi-v6\/\$\{process\.platform\}\/\$\{process\.arch\}\/onnxruntime_binding\.node`\)/,
+    to: "require(require('node:path').join(__dirname, 'ort', process.platform + '-' + process.arch, 'onnxruntime_binding.node'))",
+  },
+  { filter: /fast-element[\\/]dist[\\/]esm[\\/]platform\.js$/, from: /new Function\("return this"\)\(\)/, to: 'globalThis' },
+];
+
+const rewritePlugin = {
+  name: 'rewrite',
   setup(build) {
-    build.onLoad({ filter: /onnxruntime-node[\\/]dist[\\/]binding\.js$/ }, args => {
-      const source = fs.readFileSync(args.path, 'utf8');
-      const contents = source.replace(
-        /require\(`\.\.\/bin\/napi-v6\/\$\{process\.platform\}\/\$\{process\.arch\}\/onnxruntime_binding\.node`\)/,
-        () => "require(require('node:path').join(__dirname, 'ort', process.platform + '-' + process.arch, 'onnxruntime_binding.node'))",
-      );
-      if (contents === source) return { errors: [{ text: `${path.relative(ROOT, args.path)} no longer requires its binding in the known way. Adapt bindingPlugin in esbuild.mjs to onnxruntime-node ${packageOf('onnxruntime-node').version}.` }] };
-      return { contents, loader: 'js' };
-    });
+    for (const { filter, from, to } of REWRITES) {
+      build.onLoad({ filter }, args => {
+        const source = fs.readFileSync(args.path, 'utf8');
+        if (!from.test(source)) return { errors: [{ text: `${path.relative(ROOT, args.path)} has changed: ${from} is not in it. Adapt REWRITES in esbuild.mjs.` }] };
+        return { contents: source.replace(from, () => to), loader: 'js' };
+      });
+    }
   },
 };
 
-/** Builds; returns `{buildId, version, packages}` (`packages` = names of the bundled packages). */
+/**
+ * Builds; `packages` are the names of the bundled packages.
+ * @param {{only?: string[], minify?: boolean, sourcemap?: boolean, target?: string, dist?: string}} [options]
+ * @returns {Promise<{buildId: string, version: string, packages: string[], inputs: Record<string, string[]>}>} `inputs`: by
+ *   bundle, the files whose code is in it
+ */
 export async function build({ only, minify = false, sourcemap = true, target = hostTarget(), dist = path.join(ROOT, 'dist') } = {}) {
   const names = only ?? [...Object.keys(NODE_BUNDLES), ...Object.keys(PAGES)];
   const entries = { ...Object.fromEntries(Object.entries(NODE_BUNDLES).map(([name, bundle]) => [name, bundle.entry])), ...PAGES };
@@ -73,18 +93,22 @@ export async function build({ only, minify = false, sourcemap = true, target = h
   };
   fs.mkdirSync(dist, { recursive: true });
   const results = await Promise.all(names.map(name => name in PAGES
-    ? esbuild.build({ ...common, entryPoints: { [name]: PAGES[name] }, outdir: dist, platform: 'browser', format: 'iife', target: ['chrome128'], loader: { '.ttf': 'file', '.svg': 'text' } })
-    : esbuild.build({ ...common, entryPoints: { [name]: NODE_BUNDLES[name].entry }, outdir: dist, platform: 'node', format: 'cjs', target: 'node20', external: NODE_BUNDLES[name].external ?? [], banner: NODE_BUNDLES[name].banner, plugins: [bindingPlugin] })));
+    ? esbuild.build({ ...common, entryPoints: { [name]: PAGES[name] }, outdir: dist, platform: 'browser', format: 'iife', target: ['chrome128'], plugins: [rewritePlugin], loader: { '.ttf': 'file', '.svg': 'text' } })
+    : esbuild.build({ ...common, entryPoints: { [name]: NODE_BUNDLES[name].entry }, outdir: dist, platform: 'node', format: 'cjs', target: 'node20', external: NODE_BUNDLES[name].external ?? [], banner: NODE_BUNDLES[name].banner, plugins: [rewritePlugin] })));
   if (names.includes('cli')) fs.chmodSync(path.join(dist, 'cli.js'), 0o755);
 
-  const packages = [...new Set(results.flatMap(result => Object.keys(result.metafile.inputs)).map(packageName).filter(name => name !== null))];
+  const inputs = Object.fromEntries(results.map((result, i) => [names[i], filesWithCode(result.metafile)]));
+  const packages = [...new Set(Object.values(inputs).flat().map(packageName).filter(name => name !== null))];
   if (packages.includes('onnxruntime-node')) copyNative(target, dist);
   for (const file of ['codicon.css', 'codicon.ttf']) fs.copyFileSync(path.join(NODE_MODULES, '@vscode/codicons/dist', file), path.join(dist, file));
   packages.push('@vscode/codicons');
   packages.sort();
   if (only === undefined) fs.writeFileSync(path.join(dist, 'THIRD_PARTY_NOTICES.txt'), notices(packages, target));
-  return { buildId, version, packages };
+  return { buildId, version, packages, inputs };
 }
+
+/** Files that are in a bundle, without those that were dropped because nothing of them is used. */
+const filesWithCode = metafile => [...new Set(Object.values(metafile.outputs).flatMap(output => Object.entries(output.inputs)).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file))];
 
 /** Identifies what was built: the same sources give the same id, so host, engine and pages of one build agree. */
 function contentId(extra) {
@@ -129,7 +153,12 @@ function licenceFiles(name) {
   return /^(onnxruntime-(node|common)|@microsoft\/fast-.+)$/.test(name) ? [path.join(LICENCES, 'microsoft-mit.txt')] : [];
 }
 
-/** Text of THIRD_PARTY_NOTICES.txt. Throws when a bundled package has no licence text. */
+/**
+ * Text of THIRD_PARTY_NOTICES.txt. Throws when a bundled package has no licence text.
+ * @param {readonly string[]} packages
+ * @param {string} target
+ * @returns {string}
+ */
 export function notices(packages, target) {
   const rule = '\n' + '='.repeat(100) + '\n';
   const parts = packages.map(name => {
