@@ -1,0 +1,130 @@
+import path from 'node:path';
+import type { Checkpoint, TensorInfo } from '../checkpoint/types';
+import { failure, ModulensError } from '../protocol/errors';
+import { configReader } from './config';
+import { ARCHITECTURES } from './families/index';
+import type { BlockSpec, LinearSpec, ModelSpec, NormSpec } from './spec';
+
+/** A spec whose tensor names have been found in a checkpoint. */
+export interface BoundModel {
+  readonly checkpoint: Checkpoint;
+  readonly spec: ModelSpec;
+  /** The tensor under any body prefix and any old spelling; a missing one is an input error. */
+  tensor(name: string): TensorInfo;
+  has(name: string): boolean;
+  /** Tensors that no role claims, in file order. */
+  readonly leftOver: readonly string[];
+}
+
+/** Old TensorFlow-derived spellings of a norm's parameters. */
+const OLD_SPELLINGS: readonly (readonly [string, string])[] = [['.weight', '.gamma'], ['.bias', '.beta']];
+
+export const KNOWN_FAMILIES: string = ARCHITECTURES.flatMap((a) => a.modelTypes).join(', ');
+
+/**
+ * Finds the family of a checkpoint and binds its tensors. Fails with a typed error where the family is unknown, the
+ * config asks for something that we do not run, or a tensor is missing or has another shape than the config says.
+ */
+export function bindModel(checkpoint: Checkpoint): BoundModel {
+  if (!checkpoint.config) throw failure('model/no-config', { path: checkpoint.path });
+  const family = familyOf(checkpoint);
+  const architecture = ARCHITECTURES.find((a) => family !== null && a.modelTypes.includes(family));
+  if (!architecture || family === null) throw failure('model/unsupported-family', { path: checkpoint.path, family: family ?? 'unknown', known: KNOWN_FAMILIES });
+  const config = configReader(checkpoint.config, path.join(checkpoint.folder, 'config.json'), family);
+  let prefixes: readonly string[] = [...new Set(ARCHITECTURES.flatMap((a) => (a === architecture ? PREFIX_GUESSES : [])))];
+  const find = (name: string): TensorInfo | null => {
+    for (const prefix of prefixes) for (const spelling of spellings(name)) {
+      const found = checkpoint.tensors.get(prefix + spelling);
+      if (found) return found;
+    }
+    return null;
+  };
+  const spec = architecture.read(config, (name) => find(name) !== null);
+  prefixes = spec.bodyPrefixes;
+  const expected = expectedShapes(spec);
+  const claimed = new Set<string>();
+  for (const [name, shape] of expected) {
+    const found = find(name);
+    if (!found) throw failure('model/missing-tensor', { path: checkpoint.path, tensor: name, tried: prefixes.map((prefix) => prefix + name).join(', ') });
+    if (shape && (found.shape.length !== shape.length || found.shape.some((size, i) => shape[i] !== -1 && size !== shape[i]))) throw failure('model/tensor-shape', { path: checkpoint.path, tensor: found.name, expected: shape.map((s) => (s === -1 ? '*' : s)).join(', '), found: found.shape.join(', ') });
+    if (!['F32', 'F16', 'BF16', 'F64'].includes(found.dtype)) throw failure('model/tensor-dtype', { path: checkpoint.path, tensor: found.name, dtype: found.dtype });
+    claimed.add(found.name);
+  }
+  const leftOver = [...checkpoint.tensors.keys()].filter((name) => !claimed.has(name) && !spec.buffers.some((buffer) => buffer.test(name)));
+  return {
+    checkpoint, spec, leftOver,
+    has: (name) => find(name) !== null,
+    tensor: (name) => find(name) ?? raise(failure('model/missing-tensor', { path: checkpoint.path, tensor: name, tried: prefixes.map((prefix) => prefix + name).join(', ') })),
+  };
+}
+
+/** The bound model, or the reason why this checkpoint cannot be run. Errors that are not ours pass through. */
+export function tryBindModel(checkpoint: Checkpoint): { readonly model: BoundModel; readonly error: null } | { readonly model: null; readonly error: ModulensError } {
+  try {
+    return { model: bindModel(checkpoint), error: null };
+  } catch (error) {
+    if (error instanceof ModulensError) return { model: null, error };
+    throw error;
+  }
+}
+
+/** config.json's `model_type`. */
+export function familyOf(checkpoint: Checkpoint): string | null {
+  const value = checkpoint.config?.['model_type'];
+  return typeof value === 'string' ? value : null;
+}
+
+const PREFIX_GUESSES = ['', 'transformer.', 'model.', 'bert.', 'roberta.', 'camembert.', 'distilbert.', 'albert.', 'gpt_neox.', 'model.decoder.', 'decoder.'];
+
+function spellings(name: string): readonly string[] {
+  const old = OLD_SPELLINGS.find(([now]) => name.endsWith(now));
+  return old ? [name, name.slice(0, -old[0].length) + old[1]] : [name];
+}
+
+function raise(error: Error): never {
+  throw error;
+}
+
+/** Every tensor that the spec needs, with its shape (-1: any size, null: any shape). */
+function expectedShapes(spec: ModelSpec): ReadonlyMap<string, readonly number[] | null> {
+  const out = new Map<string, readonly number[] | null>();
+  const linear = (l: LinearSpec | undefined): void => {
+    if (!l) return;
+    out.set(l.weight, l.layout === 'outIn' ? [l.outWidth, l.inWidth] : [l.inWidth, l.outWidth]);
+    if (l.bias) out.set(l.bias, [l.outWidth]);
+  };
+  const norm = (n: NormSpec | undefined): void => {
+    if (n?.weight) out.set(n.weight, [n.width]);
+    if (n?.bias) out.set(n.bias, [n.width]);
+  };
+  for (const stack of spec.stacks) {
+    const e = stack.embedding;
+    out.set(e.token, [-1, e.width]);
+    if (e.position) out.set(e.position.weight, [-1, -1]);
+    if (e.tokenType) out.set(e.tokenType, [-1, -1]);
+    norm(e.norm);
+    linear(e.projection);
+    for (const block of stack.blocks) for (const l of linearsOf(block)) linear(l);
+    for (const block of stack.blocks) for (const n of normsOf(block)) norm(n);
+    norm(stack.finalNorm);
+  }
+  if (spec.head) {
+    linear(spec.head.transform?.dense);
+    norm(spec.head.transform?.norm);
+    linear(spec.head.projection);
+    out.set(spec.head.decoder.weight, [-1, spec.head.decoder.inWidth]);
+    if (spec.head.decoder.bias) out.set(spec.head.decoder.bias, [-1]);
+  }
+  return out;
+}
+
+/** The linear maps of a block as they lie on disk, in the order in which data meets them. */
+export function linearsOf(block: BlockSpec): readonly LinearSpec[] {
+  const { qkv, o } = block.attention, { gate, up, down } = block.ffn;
+  return [...(qkv.kind === 'fused' ? [qkv.linear] : [qkv.q, qkv.k, qkv.v]), o, ...(gate ? [gate] : []), up, down];
+}
+
+function normsOf(block: BlockSpec): readonly NormSpec[] {
+  const a = block.attention, f = block.ffn;
+  return [a.norms.before, a.norms.branch, a.norms.after, a.qNorm, a.kNorm, f.norms.before, f.norms.branch, f.norms.after].filter((n): n is NormSpec => n !== undefined);
+}

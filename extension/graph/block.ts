@@ -1,0 +1,164 @@
+import type { BoundModel } from '../architecture/resolve';
+import { type AttentionSpec, type BlockSpec, type FfnSpec, type LinearSpec, type RopeSpec, type StackSpec } from '../architecture/spec';
+import { linearsOf } from '../architecture/resolve';
+import { activate } from './activations';
+import { GraphBuilder } from './builder';
+import type { Graph, Value } from './ir';
+import { decodeTensors, type DecodedTensors, WeightBinder } from './weights';
+
+/** Inner tensors of a block that can be tapped, `[tokens, width]` each. */
+export const BLOCK_TAPS = ['input', 'attention.output', 'ffn.input', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output', 'output'] as const;
+export type BlockTap = (typeof BLOCK_TAPS)[number];
+
+/** The taps that a block of this shape has. */
+export function tapsOf(block: BlockSpec): readonly BlockTap[] {
+  return BLOCK_TAPS.filter((tap) => tap !== 'ffn.gate' || block.ffn.gate !== undefined);
+}
+
+/** Changes the output of a linear map: plugged-in modules attach here. */
+export type LinearHook = (builder: GraphBuilder, site: LinearSpec, x: Value, y: Value) => Value;
+
+export interface BlockOptions {
+  /** Taps to give out, named as in `BLOCK_TAPS`. */
+  readonly taps?: ReadonlySet<BlockTap>;
+  /** Take past keys and values and give out the extended ones. */
+  readonly cache?: boolean;
+  readonly hook?: LinearHook;
+  /** Adds inputs `ffn.mask` and `ffn.fill` `[d_ff]`: hidden = hidden * mask + fill. */
+  readonly mask?: boolean;
+  /** Leave out everything after the FFN's hidden activations (the last block of a probe that needs no output). */
+  readonly stopAtHidden?: boolean;
+  /** Adds outputs computed from taps, e.g. statistics. */
+  readonly extend?: (builder: GraphBuilder, taps: ReadonlyMap<BlockTap, Value>) => void;
+}
+
+/** Names of a block's inputs. `tokens` rows are packed sequences; what may see what is in the bias. */
+export const BLOCK_INPUTS = {
+  /** `[tokens, d_model]` */
+  hidden: 'hidden',
+  /** `[tokens, past + tokens]`: 0 where a query sees a key, a large negative number elsewhere. One per window size. */
+  bias: (window: number | undefined): string => `bias.${window ?? 'full'}`,
+  /** `[tokens, 1, rotaryDim]` */
+  cos: (rope: string): string => `cos.${rope}`,
+  sin: (rope: string): string => `sin.${rope}`,
+  /** `[kvHeads, past, headDim]` */
+  pastKey: 'past.key',
+  pastValue: 'past.value',
+  mask: 'ffn.mask',
+  fill: 'ffn.fill',
+} as const;
+export const BLOCK_OUTPUTS = { hidden: 'hidden.out', presentKey: 'present.key', presentValue: 'present.value' } as const;
+
+/** The graph of one block over packed tokens. */
+export async function buildBlock(model: BoundModel, stack: StackSpec, block: BlockSpec, options: BlockOptions = {}): Promise<Graph> {
+  const decoded = await decodeTensors(model, tensorNamesOf(block));
+  return assemble(model, stack, block, options, decoded);
+}
+
+/** Names of all tensors that a block reads. */
+export function tensorNamesOf(block: BlockSpec): readonly string[] {
+  const a = block.attention, f = block.ffn;
+  const norms = [a.norms.before, a.norms.branch, a.norms.after, a.qNorm, a.kNorm, f.norms.before, f.norms.branch, f.norms.after];
+  return [...linearsOf(block).flatMap((l) => [l.weight, ...(l.bias ? [l.bias] : [])]), ...norms.flatMap((n) => [n?.weight, n?.bias]).filter((n): n is string => typeof n === 'string')];
+}
+
+function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options: BlockOptions, decoded: DecodedTensors): Graph {
+  const b = new GraphBuilder(`blocks.${block.index}`);
+  const w = new WeightBinder(model, b, decoded);
+  const apply = (spec: LinearSpec, x: Value): Value => {
+    const y = w.linear(spec, x);
+    return options.hook ? options.hook(b, spec, x, y) : y;
+  };
+  const taps = new Map<BlockTap, Value>();
+  const tap = (name: BlockTap, value: Value): Value => { taps.set(name, value); return value; };
+
+  const hidden = tap('input', b.input(BLOCK_INPUTS.hidden, 'float32', ['tokens', stack.dModel]));
+  const attention = (x: Value): Value => tap('attention.output', buildAttention(b, w, stack, block.attention, apply, x, options.cache === true));
+  const ffn = (x: Value): Value => buildFfn(b, block.ffn, apply, tap, x, options);
+  const a = block.attention.norms, f = block.ffn.norms;
+  if (block.residual === 'parallel') {
+    const left = w.norm(a.branch, attention(w.norm(a.before, hidden)));
+    const right = w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, hidden))));
+    if (!options.stopAtHidden) tap('output', b.add(b.add(right, left), hidden));
+  } else {
+    const middle = w.norm(a.after, b.add(hidden, w.norm(a.branch, attention(w.norm(a.before, hidden)))));
+    const branch = w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, middle))));
+    if (!options.stopAtHidden) tap('output', w.norm(f.after, b.add(middle, branch)));
+  }
+  for (const name of BLOCK_TAPS) {
+    const value = taps.get(name);
+    if (value && options.taps?.has(name)) b.output(`tap:${name}`, value);
+  }
+  const output = taps.get('output');
+  if (output) b.output(BLOCK_OUTPUTS.hidden, output);
+  options.extend?.(b, taps);
+  return b.build();
+}
+
+function buildFfn(b: GraphBuilder, ffn: FfnSpec, apply: (spec: LinearSpec, x: Value) => Value, tap: (name: BlockTap, value: Value) => Value, x: Value, options: BlockOptions): Value {
+  let hidden: Value;
+  if (ffn.gate) {
+    const gate = tap('ffn.gate', apply(ffn.gate, x));
+    hidden = b.mul(activate(b, ffn.activation, gate), tap('ffn.up', apply(ffn.up, x)));
+  } else hidden = activate(b, ffn.activation, tap('ffn.up', apply(ffn.up, x)));
+  if (options.mask) {
+    const width = ffn.up.outWidth;
+    hidden = b.add(b.mul(hidden, b.input(BLOCK_INPUTS.mask, 'float32', [width])), b.input(BLOCK_INPUTS.fill, 'float32', [width]));
+  }
+  tap('ffn.hidden', hidden);
+  return options.stopAtHidden ? hidden : tap('ffn.output', apply(ffn.down, hidden));
+}
+
+function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value, cache: boolean): Value {
+  const { heads, kvHeads, headDim } = spec, group = heads / kvHeads;
+  const [q0, k0, v0] = qkvOf(b, spec, apply, x);
+  const rope = spec.rope === undefined ? null : stack.ropes.get(spec.rope) ?? null;
+  const turn = (value: Value): Value => (rope && spec.rope !== undefined ? rotate(b, value, spec.rope, rope, headDim) : value);
+  const q = turn(w.norm(spec.qNorm, q0)), k = turn(w.norm(spec.kNorm, k0));
+  // [tokens, heads, headDim] -> [kvHeads, ...]: heads of one group share a key head.
+  const query = b.transpose(b.reshape(q, [0, kvHeads, group, headDim], ['tokens', kvHeads, group, headDim]), [1, 2, 0, 3]);
+  let key = b.transpose(k, [1, 0, 2]), value = b.transpose(v0, [1, 0, 2]);
+  if (cache) {
+    key = b.concat([b.input(BLOCK_INPUTS.pastKey, 'float32', [kvHeads, 'past', headDim]), key], 1, 'keys');
+    value = b.concat([b.input(BLOCK_INPUTS.pastValue, 'float32', [kvHeads, 'past', headDim]), value], 1, 'keys');
+    b.output(BLOCK_OUTPUTS.presentKey, key);
+    b.output(BLOCK_OUTPUTS.presentValue, value);
+  }
+  const keyT = b.reshape(b.transpose(key, [0, 2, 1]), [kvHeads, 1, headDim, -1], [kvHeads, 1, headDim, 'keys']);
+  let scores = b.mul(b.matmul(query, keyT, [kvHeads, group, 'tokens', 'keys']), b.scalar('attention.scale', spec.scale));
+  if (spec.softcap !== undefined) {
+    const cap = b.scalar('attention.softcap', spec.softcap);
+    scores = b.mul(b.unary('Tanh', b.div(scores, cap)), cap);
+  }
+  const bias = b.input(BLOCK_INPUTS.bias(spec.window), 'float32', ['tokens', 'keys']);
+  const weights = b.softmax(b.add(scores, bias));
+  const mixed = b.matmul(weights, b.reshape(value, [kvHeads, 1, -1, headDim], [kvHeads, 1, 'keys', headDim]), [kvHeads, group, 'tokens', headDim]);
+  const flat = b.reshape(b.transpose(mixed, [2, 0, 1, 3]), [0, heads * headDim], ['tokens', heads * headDim]);
+  return apply(spec.o, flat);
+}
+
+/** q, k, v as `[tokens, heads, headDim]`. */
+function qkvOf(b: GraphBuilder, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
+  const { heads, kvHeads, headDim } = spec;
+  const shaped = (value: Value, n: number): Value => b.reshape(value, [0, n, headDim], ['tokens', n, headDim]);
+  if (spec.qkv.kind === 'separate') return [shaped(apply(spec.qkv.q, x), heads), shaped(apply(spec.qkv.k, x), kvHeads), shaped(apply(spec.qkv.v, x), kvHeads)];
+  const fused = apply(spec.qkv.linear, x);
+  if (spec.qkv.arrangement === 'concat') {
+    const [q, k, v] = b.split(fused, 1, [heads * headDim, kvHeads * headDim, kvHeads * headDim]);
+    return [shaped(q, heads), shaped(k, kvHeads), shaped(v, kvHeads)];
+  }
+  const perHead = b.reshape(fused, [0, heads, 3 * headDim], ['tokens', heads, 3 * headDim]);
+  const [q, k, v] = b.split(perHead, 2, [headDim, headDim, headDim]);
+  return [q, k, v];
+}
+
+/** Rotary positions by halves: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) on the first rotaryDim features. */
+function rotate(b: GraphBuilder, x: Value, name: string, rope: RopeSpec, headDim: number): Value {
+  const { rotaryDim } = rope, half = rotaryDim / 2;
+  const cos = b.input(BLOCK_INPUTS.cos(name), 'float32', ['tokens', 1, rotaryDim]), sin = b.input(BLOCK_INPUTS.sin(name), 'float32', ['tokens', 1, rotaryDim]);
+  const [turned, rest] = rotaryDim < headDim ? b.split(x, 2, [rotaryDim, headDim - rotaryDim]) : [x, null];
+  const [first, second] = b.split(turned, 2, [half, half]);
+  const swapped = b.concat([b.unary('Neg', second), first], 2, rotaryDim);
+  const out = b.add(b.mul(turned, cos), b.mul(swapped, sin));
+  return rest ? b.concat([out, rest], 2, headDim) : out;
+}

@@ -1,0 +1,82 @@
+import path from 'node:path';
+import { openCheckpoint } from '../checkpoint/openCheckpoint';
+import { readJsonObject } from '../checkpoint/jsonFile';
+import { failure } from '../protocol/errors';
+import type { LoraModule, LoraSite } from './types';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Settings that change the forward pass and that are not run yet; a value other than the harmless one is refused by name. */
+const UNSUPPORTED: readonly { readonly flag: string; readonly harmless: (value: unknown) => boolean }[] = [
+  { flag: 'use_dora', harmless: isOff }, { flag: 'use_qalora', harmless: isOff }, { flag: 'lora_bias', harmless: isOff }, { flag: 'alora_invocation_tokens', harmless: isEmpty }, { flag: 'layer_replication', harmless: isEmpty },
+  { flag: 'bias', harmless: (v) => v === undefined || v === null || v === 'none' }, { flag: 'modules_to_save', harmless: isEmpty }, { flag: 'trainable_token_indices', harmless: isEmpty }, { flag: 'target_parameters', harmless: isEmpty },
+  { flag: 'megatron_config', harmless: isEmpty }, { flag: 'arrow_config', harmless: isEmpty },
+];
+
+/**
+ * Reads a PEFT LoRA folder: adapter_config.json and adapter_model.safetensors (or .bin). Scaling follows PEFT:
+ * alpha / r, or alpha / sqrt(r) with use_rslora; rank_pattern and alpha_pattern match a module path by its end.
+ */
+export async function openLora(folder: string): Promise<LoraModule> {
+  const file = path.join(folder, 'adapter_config.json');
+  const config: Json = (await readJsonObject(file)).value;
+  const kind = config['peft_type'];
+  if (kind !== 'LORA') throw failure('module/unsupported-kind', { path: folder, kind: typeof kind === 'string' ? kind : 'unknown' });
+  for (const { flag, harmless } of UNSUPPORTED) {
+    if (Object.hasOwn(config, flag) && !harmless(config[flag])) throw failure('module/unsupported-flag', { path: folder, flag, value: JSON.stringify(config[flag]).slice(0, 80) });
+  }
+  const rank = positive(config, 'r', folder), alpha = numeric(config['lora_alpha']) ?? rank;
+  const ranks = pattern(config['rank_pattern']), alphas = pattern(config['alpha_pattern']), root = config['use_rslora'] === true;
+  const weights = await openCheckpoint(folder);
+  const targets = new Map<string, { a?: string; b?: string }>();
+  for (const name of weights.tensors.keys()) {
+    const match = /^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$/.exec(name);
+    if (!match) {
+      const embedding = /lora_embedding_[AB]/.test(name);
+      throw failure('module/unreadable', { path: folder, reason: `the tensor "${name}" is ${embedding ? 'a LoRA of an embedding, which is not run yet' : 'no LoRA factor'}` });
+    }
+    const entry = targets.get(match[1]) ?? {};
+    entry[match[2] === 'A' ? 'a' : 'b'] = name;
+    targets.set(match[1], entry);
+  }
+  if (targets.size === 0) throw failure('module/unreadable', { path: folder, reason: 'it holds no LoRA factors' });
+  const sites = [...targets].map(([target, entry]): LoraSite => {
+    const a = entry.a === undefined ? undefined : weights.tensors.get(entry.a), b = entry.b === undefined ? undefined : weights.tensors.get(entry.b);
+    if (!a || !b) throw failure('module/unreadable', { path: folder, reason: `"${target}" lacks its factor ${a ? 'B' : 'A'}` });
+    const expected = match(ranks, target) ?? rank, siteRank = a.shape[0];
+    if (a.shape.length !== 2 || b.shape.length !== 2 || b.shape[1] !== siteRank) throw failure('module/shape', { path: folder, tensor: b.name, expected: `*, ${siteRank}`, found: b.shape.join(', ') });
+    if (siteRank !== expected) throw failure('module/shape', { path: folder, tensor: a.name, expected: `${expected}, *`, found: a.shape.join(', ') });
+    const siteAlpha = match(alphas, target) ?? alpha;
+    return { target, a, b, rank: siteRank, scaling: siteAlpha / (root ? Math.sqrt(siteRank) : siteRank) };
+  });
+  const base = config['base_model_name_or_path'];
+  return { kind: 'lora', path: folder, name: path.basename(folder), base: typeof base === 'string' ? base : null, rank, sites, weights };
+}
+
+function isOff(value: unknown): boolean {
+  return value === undefined || value === null || value === false;
+}
+function isEmpty(value: unknown): boolean {
+  return isOff(value) || (Array.isArray(value) && value.length === 0) || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
+}
+function numeric(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+function positive(config: Json, field: string, folder: string): number {
+  const value = numeric(config[field]);
+  if (value === null || value < 1 || !Number.isInteger(value)) throw failure('module/unreadable', { path: folder, reason: `adapter_config.json gives no rank "${field}"` });
+  return value;
+}
+function pattern(value: unknown): ReadonlyMap<string, number> {
+  const out = new Map<string, number>();
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) for (const [key, n] of Object.entries(value)) if (typeof n === 'number') out.set(key, n);
+  return out;
+}
+/** PEFT matches a key as the whole path or as its end after a dot; keys may be regular expressions, of which only plain ones are followed. */
+function match(values: ReadonlyMap<string, number>, target: string): number | undefined {
+  for (const [key, value] of values) {
+    const plain = key.replace(/^\^/, '').replace(/\$$/, '').replaceAll('\\.', '.');
+    if (target === plain || target.endsWith(`.${plain}`)) return value;
+  }
+  return undefined;
+}

@@ -1,0 +1,169 @@
+import type { BoundModel } from '../architecture/resolve';
+import { linearsOf } from '../architecture/resolve';
+import { ropeTables } from '../architecture/rope';
+import type { BlockSpec, StackSpec } from '../architecture/spec';
+import { assertUnchanged } from '../checkpoint/files';
+import { BLOCK_INPUTS, BLOCK_OUTPUTS, type BlockOptions, type BlockTap, buildBlock, tapsOf } from '../graph/block';
+import { buildEmbeddingStage, buildHeadSlice, buildPreHead } from '../graph/stages';
+import type { AttachedModules } from '../module/attach';
+import { failure } from '../protocol/errors';
+import type { SessionPool } from '../runtime/pool';
+import type { Scheduler } from '../runtime/scheduler';
+import type { GraphSession } from '../runtime/session';
+import { floatData, floats, type HostTensor } from '../graph/hostTensor';
+import { Embedder } from './embed';
+import { attentionBias, type Pack, packSequences, tokensPerRun } from './pack';
+
+/** What a forward pass needs besides the model. */
+export interface ForwardEnvironment {
+  readonly pool: SessionPool;
+  readonly scheduler: Scheduler;
+  readonly signal?: AbortSignal;
+  readonly interactive?: boolean;
+}
+
+type Feeds = Record<string, HostTensor>;
+
+/**
+ * Runs a model block by block over packed sequences: blocks outside, packs inside, so that one block's weights are
+ * alive at a time. Every method leaves turns to others between runs.
+ */
+export class ForwardPass {
+  readonly stack: StackSpec;
+  readonly packs: readonly Pack[];
+  readonly tokens: number;
+  private readonly embedder: Embedder;
+  private readonly biases = new WeakMap<Pack, Map<string, HostTensor>>();
+
+  constructor(readonly model: BoundModel, sequences: readonly Int32Array[], private readonly environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+    this.stack = model.spec.stacks[0];
+    this.embedder = new Embedder(model, this.stack);
+    checkIds(sequences, this.embedder.vocabulary, this.stack.context);
+    this.packs = packSequences(sequences, tokensPerRun(blockParameters(this.stack.blocks[0])));
+    this.tokens = this.packs.reduce((sum, pack) => sum + pack.tokens, 0);
+  }
+
+  /** What enters block 0, one `[tokens, d_model]` array per pack. */
+  async embed(): Promise<Float32Array[]> {
+    const rows: Float32Array[] = [];
+    for (const pack of this.packs) rows.push(await this.embedder.rows(pack));
+    if (this.stack.embedding.norm || this.stack.embedding.projection) {
+      await this.use('embeddings', async () => notNull(await buildEmbeddingStage(this.model, this.stack)), async (session) => {
+        for (const [i, pack] of this.packs.entries()) {
+          rows[i] = floatData((await this.run(session, { rows: floats([pack.tokens, this.stack.embedding.width], rows[i]) }))['hidden']);
+        }
+      });
+    }
+    for (const [i, pack] of this.packs.entries()) this.embedder.addLatePositions(pack, rows[i]);
+    return rows;
+  }
+
+  /**
+   * Runs one block on every pack. `hidden` is replaced pack by pack by the block's output (unless it stops at the FFN).
+   * `each` sees a pack's outputs by name: `tap:ffn.hidden` and whatever `extend` added.
+   */
+  async block(block: BlockSpec, hidden: Float32Array[], options: BlockOptions & { readonly key?: string; readonly feeds?: Feeds; readonly feedsOf?: (pack: Pack, index: number) => Feeds }, each?: (pack: Pack, outputs: Readonly<Record<string, HostTensor>>, index: number) => void): Promise<void> {
+    const key = `block ${block.index}|${[...(options.taps ?? [])].join()}|${options.key ?? ''}|${options.mask === true}|${options.stopAtHidden === true}|${this.modules?.key ?? ''}`;
+    const moduleFeeds = this.modules?.feeds(block) ?? {};
+    await this.use(key, () => buildBlock(this.model, this.stack, block, { ...options, ...(this.modules ? { hook: this.modules.hook } : {}) }), async (session) => {
+      for (const [i, pack] of this.packs.entries()) {
+        const feeds: Feeds = { ...moduleFeeds, ...options.feeds, ...options.feedsOf?.(pack, i), [BLOCK_INPUTS.hidden]: floats([pack.tokens, this.stack.dModel], hidden[i]), ...this.attentionFeeds(block, pack) };
+        const outputs = await this.run(session, feeds);
+        const next = outputs[BLOCK_OUTPUTS.hidden];
+        if (next) hidden[i] = floatData(next);
+        each?.(pack, outputs, i);
+      }
+    });
+    await assertUnchanged(this.model.checkpoint.files);
+  }
+
+  /** Final norm and what the decoder multiplies, per pack. */
+  async preHead(hidden: readonly Float32Array[], parts: { readonly final: boolean; readonly head: boolean }): Promise<{ readonly final: Float32Array[]; readonly decoderInput: Float32Array[] }> {
+    const final: Float32Array[] = [], decoderInput: Float32Array[] = [];
+    await this.use(`preHead ${String(parts.final)} ${String(parts.head)}`, () => buildPreHead(this.model, this.stack, parts), async (session) => {
+      for (const [i, pack] of this.packs.entries()) {
+        const out = await this.run(session, { hidden: floats([pack.tokens, this.stack.dModel], hidden[i]) });
+        if (out['final']) final.push(floatData(out['final']));
+        if (out['decoderInput']) decoderInput.push(floatData(out['decoderInput']));
+      }
+    });
+    return { final, decoderInput };
+  }
+
+  /** Rows of the decoder: the size of the head's vocabulary. */
+  get headRows(): number {
+    const head = this.model.spec.head;
+    return head ? this.model.tensor(head.decoder.weight).shape[0] : 0;
+  }
+
+  /** Runs the head slice by slice over the vocabulary; `each` sees the outputs of a slice on a pack. */
+  async head(decoderInput: readonly Float32Array[], kind: 'logits' | 'logSumExp', each: (pack: Pack, index: number, slice: readonly [number, number], outputs: Readonly<Record<string, HostTensor>>) => void): Promise<void> {
+    const head = notNull(this.model.spec.head ?? null), rows = this.headRows;
+    const size = Math.max(1, Math.min(rows, Math.floor(SLICE_ELEMENTS / Math.max(head.decoder.inWidth, this.packs.reduce((m, p) => Math.max(m, p.tokens), 1)))));
+    for (let from = 0; from < rows; from += size) {
+      const to = Math.min(rows, from + size);
+      await this.use(`head ${from} ${to} ${kind}`, () => buildHeadSlice(this.model, from, to, kind), async (session) => {
+        for (const [i, pack] of this.packs.entries()) each(pack, i, [from, to], await this.run(session, { decoderInput: floats([pack.tokens, head.decoder.inWidth], decoderInput[i]) }));
+      });
+    }
+  }
+
+  /** Taps that a block has. */
+  taps(block: BlockSpec): readonly BlockTap[] {
+    return tapsOf(block);
+  }
+
+  private attentionFeeds(block: BlockSpec, pack: Pack): Feeds {
+    let kept = this.biases.get(pack);
+    if (!kept) this.biases.set(pack, (kept = new Map()));
+    const { window, causal, rope } = block.attention;
+    const feeds: Feeds = {};
+    const remember = (name: string, make: () => HostTensor): void => {
+      let tensor = kept.get(name);
+      if (!tensor) kept.set(name, (tensor = make()));
+      feeds[name] = tensor;
+    };
+    remember(BLOCK_INPUTS.bias(window), () => floats([pack.tokens, pack.tokens], attentionBias(pack, causal, window)));
+    const spec = rope === undefined ? undefined : this.stack.ropes.get(rope);
+    if (spec && rope !== undefined && !kept.has(BLOCK_INPUTS.cos(rope))) {
+      const { cos, sin } = ropeTables(spec, pack.positions);
+      kept.set(BLOCK_INPUTS.cos(rope), floats([pack.tokens, 1, spec.rotaryDim], cos));
+      kept.set(BLOCK_INPUTS.sin(rope), floats([pack.tokens, 1, spec.rotaryDim], sin));
+    }
+    if (spec && rope !== undefined) for (const name of [BLOCK_INPUTS.cos(rope), BLOCK_INPUTS.sin(rope)]) feeds[name] = notNull(kept.get(name) ?? null);
+    return feeds;
+  }
+
+  private async use(key: string, build: () => Promise<Parameters<typeof GraphSession.create>[0]>, work: (session: GraphSession) => Promise<void>): Promise<void> {
+    await this.environment.pool.with(`${this.model.checkpoint.path}|${stampKey(this.model)}|${key}`, build, work);
+  }
+
+  private async run(session: GraphSession, feeds: Feeds): Promise<Readonly<Record<string, HostTensor>>> {
+    await this.environment.scheduler.turn(this.environment.signal, this.environment.interactive);
+    return session.run(feeds);
+  }
+}
+
+/** Elements of weights or logits that one head slice may have (256 MB of float32 would be 64 M; half leaves room for both). */
+const SLICE_ELEMENTS = 32 << 20;
+
+/** Parameters in the linear maps of a block. */
+export function blockParameters(block: BlockSpec): number {
+  return linearsOf(block).reduce((sum, l) => sum + l.inWidth * l.outWidth, 0);
+}
+
+function stampKey(model: BoundModel): string {
+  return model.checkpoint.files.map((f) => `${f.size}.${f.mtimeMs}.${f.ino}`).join();
+}
+
+function checkIds(sequences: readonly Int32Array[], vocabulary: number, context: number): void {
+  for (const [row, ids] of sequences.entries()) {
+    if (ids.length > context) throw failure('model/too-long', { row, tokens: ids.length, context });
+    for (const id of ids) if (id < 0 || id >= vocabulary) throw failure('model/token-id', { id, vocabulary, row });
+  }
+}
+
+function notNull<T>(value: T | null): T {
+  if (value === null) throw new Error('unexpected null');
+  return value;
+}

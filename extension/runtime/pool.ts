@@ -1,0 +1,57 @@
+import type { Graph } from '../graph/ir';
+import type { DeviceName } from '../protocol/documents';
+import { GraphSession } from './session';
+
+/** Bytes of weights that sessions may keep alive: enough for a small model as a whole, a few blocks of a large one. */
+const DEFAULT_BUDGET = 1 << 30;
+
+interface Entry {
+  readonly session: Promise<GraphSession>;
+  borrowers: number;
+  used: number;
+  bytes: number;
+}
+
+/** The one owner of sessions. Callers borrow; what was not used longest goes first when the budget is exceeded. */
+export class SessionPool {
+  private readonly entries = new Map<string, Entry>();
+  private clock = 0;
+
+  constructor(readonly device: DeviceName, readonly threads: number, private readonly budget = DEFAULT_BUDGET) {}
+
+  /** Borrows the session of `key` (made by `build` when it is not there) for the time of `use`. */
+  async with<T>(key: string, build: () => Promise<Graph>, use: (session: GraphSession) => Promise<T>, options: { readonly stays?: boolean } = {}): Promise<T> {
+    let entry = this.entries.get(key);
+    if (!entry) {
+      const made: Entry = { session: build().then((graph) => GraphSession.create(graph, { device: this.device, threads: this.threads, stays: options.stays ?? false })), borrowers: 0, used: 0, bytes: 0 };
+      this.entries.set(key, made);
+      made.session.then((session) => { made.bytes = session.weightBytes; }, () => { this.entries.delete(key); });
+      entry = made;
+    }
+    entry.borrowers++;
+    entry.used = ++this.clock;
+    try {
+      return await use(await entry.session);
+    } finally {
+      entry.borrowers--;
+      await this.trim();
+    }
+  }
+
+  private async trim(): Promise<void> {
+    let total = [...this.entries.values()].reduce((sum, e) => sum + e.bytes, 0);
+    const idle = [...this.entries].filter(([, e]) => e.borrowers === 0).sort((a, b) => a[1].used - b[1].used);
+    for (const [key, entry] of idle) {
+      if (total <= this.budget) return;
+      this.entries.delete(key);
+      total -= entry.bytes;
+      await entry.session.then((s) => s.dispose(), () => undefined);
+    }
+  }
+
+  async clear(): Promise<void> {
+    const all = [...this.entries.values()];
+    this.entries.clear();
+    for (const entry of all) await entry.session.then((s) => s.dispose(), () => undefined);
+  }
+}

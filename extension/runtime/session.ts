@@ -1,0 +1,80 @@
+import type * as Ort from 'onnxruntime-node';
+import { lowerGraph } from '../graph/lower';
+import type { Graph } from '../graph/ir';
+import type { DeviceName } from '../protocol/documents';
+import { failure } from '../protocol/errors';
+import { loadOrt } from './ort';
+import type { HostTensor } from '../graph/hostTensor';
+
+export interface SessionOptions {
+  readonly device: DeviceName;
+  /** 0 = the runtime's choice. */
+  readonly threads: number;
+  /** The session stays and runs often: weights are repacked once for speed. Otherwise they stay mapped in place. */
+  readonly stays?: boolean;
+}
+
+/** A graph ready to run on one device. */
+export class GraphSession {
+  private constructor(readonly name: string, readonly device: DeviceName, private readonly session: Ort.InferenceSession, readonly weightBytes: number, readonly onCpu: string | null) {}
+
+  static async create(graph: Graph, options: SessionOptions): Promise<GraphSession> {
+    const ort = loadOrt();
+    const lowered = lowerGraph(graph);
+    const make = (strict: boolean): Promise<Ort.InferenceSession> => ort.InferenceSession.create(lowered.bytes, {
+      executionProviders: [options.device],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      enableCpuMemArena: false,
+      ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
+      extra: {
+        session: {
+          ...(lowered.folder === null ? {} : { model_external_initializers_file_folder_path: lowered.folder }),
+          ...(options.stays ? {} : { disable_prepacking: '1' }),
+          ...(strict ? { disable_cpu_ep_fallback: '1' } : {}),
+        },
+      },
+    });
+    try {
+      if (options.device === 'cpu') return new GraphSession(graph.name, 'cpu', await make(false), lowered.weightBytes, null);
+      try {
+        return new GraphSession(graph.name, options.device, await make(true), lowered.weightBytes, null);
+      } catch (strictError) {
+        return new GraphSession(graph.name, options.device, await make(false), lowered.weightBytes, reasonOf(strictError));
+      }
+    } catch (error) {
+      throw failure('runtime/session', { what: graph.name, device: options.device, reason: reasonOf(error) }, error);
+    }
+  }
+
+  /** Runs once. Blocks the thread while the device works; callers keep a run short and take turns between runs. */
+  async run(feeds: Readonly<Record<string, HostTensor>>, outputs?: readonly string[]): Promise<Readonly<Record<string, HostTensor>>> {
+    const ort = loadOrt();
+    const inputs: Record<string, Ort.Tensor> = {};
+    for (const name of this.session.inputNames) {
+      const tensor = feeds[name];
+      if (!tensor) throw new Error(`${this.name}: no value for the input ${name}`);
+      inputs[name] = new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims);
+    }
+    try {
+      const results = outputs ? await this.session.run(inputs, outputs) : await this.session.run(inputs);
+      const out: Record<string, HostTensor> = {};
+      for (const [name, tensor] of Object.entries(results)) out[name] = { type: tensor.type as HostTensor['type'], dims: tensor.dims, data: tensor.data as HostTensor['data'] };
+      return out;
+    } catch (error) {
+      throw failure('runtime/run', { what: this.name, device: this.device, reason: reasonOf(error) }, error);
+    }
+  }
+
+  get inputNames(): readonly string[] {
+    return this.session.inputNames;
+  }
+
+  async dispose(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0].slice(0, 400);
+}
