@@ -57,9 +57,7 @@ exports.exit = code => process.reallyExit(code || 0);
 
 /** Where the tools of this lockfile belong; the folder may not exist yet. */
 export function toolsFolder() {
-  const hash = createHash('sha256');
-  for (const file of ['package-lock.json', 'setup.mjs']) hash.update(fs.readFileSync(path.join(HERE, file)));
-  hash.update(`${process.platform}-${process.arch}`);
+  const hash = createHash('sha256').update(fs.readFileSync(path.join(HERE, 'package-lock.json'))).update(SPDLOG + WATCHDOG + `${process.platform}-${process.arch}`);
   const base = process.env.MODULENS_E2E_CACHE ?? path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'modulens-e2e');
   return path.join(base, hash.digest('hex').slice(0, 12));
 }
@@ -104,7 +102,7 @@ function install(dir, log) {
     fs.writeFileSync(path.join(server, 'node_modules/@vscode/native-watchdog/index.js'), WATCHDOG);
     lap('code-server\'s own dependencies');
     const tools = locate(temporary);
-    const version = execFileSync(tools.node, [tools.codeServer, '--version'], { encoding: 'utf8', env: { PATH: process.env.PATH, HOME: temporary } }).trim();
+    const version = execFileSync(tools.node, [tools.codeServer, '--version'], { encoding: 'utf8', env: { PATH: process.env.PATH, HOME: temporary } }).trim().split('\n').at(-1);
     lap(`code-server ${version}`);
     fs.writeFileSync(path.join(temporary, '.complete'), version + '\n');
     try {
