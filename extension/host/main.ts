@@ -1,0 +1,42 @@
+import * as vscode from 'vscode';
+import { CheckpointsTree } from './checkpointsView';
+import { registerCommand } from './contributions';
+import { Disposables } from './disposables';
+import { ANALYSIS_PANEL, CHECKPOINTS_VIEW, COMMANDS, TENSORS_EDITOR, TENSORS_EDITOR_OPTION } from './ids';
+import type { Root } from './root';
+import { TensorsEditorProvider } from './tensorsEditor';
+
+/** Entry point of the extension. Registers what VS Code may call; everything behind it is loaded when it is called. */
+export function activate(context: vscode.ExtensionContext): void {
+  const begun = performance.now();
+  const log = vscode.window.createOutputChannel('Modulens', { log: true });
+  const disposables = new Disposables();
+  context.subscriptions.push(log, disposables);
+  const root = lazyRoot(context, log, disposables);
+
+  for (const id of Object.values(COMMANDS)) disposables.add(registerCommand(id, async (target) => (await root()).run(id, target)));
+
+  const editors = new TensorsEditorProvider(root);
+  for (const type of [TENSORS_EDITOR, TENSORS_EDITOR_OPTION]) disposables.add(vscode.window.registerCustomEditorProvider(type, editors, { supportsMultipleEditorsPerDocument: true }));
+
+  disposables.add(
+    vscode.window.registerWebviewPanelSerializer(ANALYSIS_PANEL, {
+      deserializeWebviewPanel: async (panel, state: unknown) => (await root()).panels.revive(panel, state),
+    }),
+  );
+
+  const tree = disposables.add(new CheckpointsTree(root));
+  const view = disposables.add(vscode.window.createTreeView(CHECKPOINTS_VIEW, { treeDataProvider: tree, showCollapseAll: true }));
+  disposables.add(view.onDidChangeVisibility(({ visible }) => visible && void tree.describe('missing')));
+  disposables.add(tree.onFound(() => view.visible && void tree.describe('all')));
+
+  // The folder menu needs the workspace's checkpoints; the search starts when the window has settled.
+  const soon = setTimeout(() => void root(), 0);
+  disposables.add({ dispose: () => clearTimeout(soon) });
+  log.info(`activated in ${(performance.now() - begun).toFixed(1)} ms`);
+}
+
+function lazyRoot(context: vscode.ExtensionContext, log: vscode.LogOutputChannel, disposables: Disposables): () => Promise<Root> {
+  let root: Promise<Root> | null = null;
+  return () => (root ??= import('./root').then((module) => disposables.add(new module.Root(context, log))));
+}
