@@ -67,11 +67,6 @@ def places_of(model) -> Places:
         block = "model.decoder.layers.{i}"
         norm = "model.decoder.final_layer_norm" if model.model.decoder.final_layer_norm is not None else None
         return Places(block, block + ".self_attn.out_proj", block + ".fc1", block + ".fc2", None, norm)
-    if name == "PhiForCausalLM":
-        block = "model.layers.{i}"
-        return Places(
-            block, block + ".self_attn.dense", block + ".mlp.fc1", block + ".mlp.fc2", None, "model.final_layernorm"
-        )
     if hasattr(model, "model") and hasattr(model.model, "layers"):
         return _llama_like()
     raise ValueError(f"no places known for {name}")

@@ -1,0 +1,41 @@
+import fs from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { disagreements, GOLDEN, goldenIndex, goldenRows, openGolden, readGolden, Runner } from './goldenModels';
+import { tapSuite } from './tapSuite';
+
+/** `model_type`s that the product promises to run. */
+const FAMILIES = ['gpt2', 'bert', 'roberta', 'xlm-roberta', 'distilbert', 'albert', 'llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gpt_neox', 'opt'];
+
+describe('the goldens are complete', () => {
+  it('has one for each family that we promise, and no folder outside the index', () => {
+    const { models, modules } = goldenIndex();
+    expect([...new Set(models.map((model) => model.family))]).toEqual(expect.arrayContaining(FAMILIES));
+    const folders = fs.readdirSync(GOLDEN, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    expect(folders.sort()).toEqual([...models, ...modules].map((entry) => entry.folder).sort());
+    expect(modules.map((module) => module.base)).toEqual(expect.arrayContaining(['gpt2', 'llama']));
+  });
+
+  it('tells a wrong value, a missing tap and a NaN from a right one', () => {
+    const golden = readGolden('gpt2', 'golden.safetensors');
+    expect(disagreements(golden, golden, 0)).toEqual([]);
+    const spoilt = new Map([...golden].map(([name, matrix]) => [name, { ...matrix, data: matrix.data.slice() }]));
+    spoilt.delete('final');
+    const logits = spoilt.get('logits'), hidden = spoilt.get('blocks.1.ffn.hidden');
+    if (!logits || !hidden) throw new Error('the gpt2 golden lacks taps');
+    logits.data[3] += 1e-3 * Math.max(...logits.data.map(Math.abs));
+    hidden.data[0] = NaN;
+    expect(disagreements(spoilt, golden, 1e-4).map((line) => line.split(':')[0]).sort()).toEqual(['blocks.1.ffn.hidden', 'final', 'logits']);
+  });
+});
+
+describe('tap names', () => {
+  it('refuses logits where the checkpoint has no head, and a tap that the family lacks, naming those that exist', async () => {
+    const runner = new Runner('cpu');
+    const rows = goldenRows('gpt2-base');
+    await expect(runner.taps(await openGolden('gpt2-base'), rows, 'logits')).rejects.toMatchObject({ code: 'model/unknown-tap', exit: 1, message: expect.stringContaining('ffn.hidden') as string });
+    await expect(runner.taps(await openGolden('gpt2'), rows, 'blocks.0.ffn.gate')).rejects.toMatchObject({ code: 'model/unknown-tap', exit: 1 });
+    await runner.close();
+  });
+});
+
+tapSuite('cpu');
