@@ -1,6 +1,8 @@
 import { balancedAssignment } from '../numerics/balancedAssignment';
 import { renumberByLowest } from '../numerics/labels';
 import { Random } from '../numerics/random';
+import { finish } from '../numerics/steps';
+import type { Steps } from '../numerics/steps';
 import { ClusterSums } from './clusterSums';
 import { exchange } from './exchange';
 import { inertiaOf } from './keys';
@@ -10,11 +12,14 @@ import { plusPlusCosts } from './plusPlus';
 export interface KMeansOptions {
   readonly experts: number;
   readonly seed: number;
-  /** Independent starts, the best is kept; 4 by default. */
+  /** Independent starts, of which the best is refined; 4 by default. */
   readonly inits?: number;
   /** Most rounds of assignment and means per start; 100 by default. */
   readonly maxIterations?: number;
-  /** 2: the assignment lowers the objective itself. 1: plain distances, as k-means-constrained and so EMoE and MoEfication do. */
+  /**
+   * 2 (default): the assignment lowers the objective itself. 1: plain distances, as k-means-constrained and so EMoE and MoEfication
+   * do; the two differ under size bounds. With 1 nothing is exchanged afterwards.
+   */
   readonly costExponent?: 1 | 2;
 }
 
@@ -23,65 +28,99 @@ export interface KMeansResult {
   readonly labels: Int32Array;
   /** Sum of squared distances of unit-norm keys to the mean of their expert. */
   readonly inertia: number;
-  /** Rounds of the start that was kept. */
+  /** Rounds of assignment and means of the start that was kept, refinement included. */
   readonly iterations: number;
-  /** Start that was kept, 0-based. */
-  readonly init: number;
+  /** Exchanges of neurons after the rounds. */
+  readonly exchanges: number;
 }
+
+interface Start {
+  readonly labels: Int32Array;
+  readonly sums: ClusterSums;
+  readonly prices: Float64Array;
+  readonly iterations: number;
+}
+
+/** Exchanges and rounds alternate until neither helps; two turns are usual. */
+const MOST_TURNS = 10;
 
 /**
  * Balanced k-means on unit-norm keys (the partition of EMoE, arXiv 2310.10908, and of MoEfication's parameter clustering,
  * arXiv 2110.01786): sizes differ by at most one, every assignment is exact. k-means++ with greedy trials, then rounds of exact
- * balanced assignment and means, then (exponent 2) exchanges of neurons while one lowers the inertia. All decisions are float64 in fixed
- * order: labels depend on keys, options and seed alone.
+ * balanced assignment and means; the best start is refined by exchanging neurons while that lowers the inertia. All
+ * decisions are float64 in fixed order: labels depend on keys, options and seed alone.
  */
 export function balancedKMeans(keys: UnitKeys, options: KMeansOptions): KMeansResult {
-  const { experts, seed } = options;
-  const inits = options.inits ?? 4;
-  if (!Number.isInteger(experts) || experts < 1 || experts > keys.neurons) throw new RangeError(`${experts} experts for ${keys.neurons} neurons`);
-  const random = new Random(seed, 'balancedKMeans');
-  let best: KMeansResult | null = null;
-  for (let init = 0; init < inits; init++) {
-    const run = oneStart(keys, options, random.fork('init', init));
-    const inertia = inertiaOf(keys, run.labels, experts);
-    if (best === null || inertia < best.inertia) best = { labels: run.labels, inertia, iterations: run.iterations, init };
-  }
-  return { ...best!, labels: renumberByLowest(best!.labels) };
+  return finish(balancedKMeansSteps(keys, options));
 }
 
-function oneStart(keys: UnitKeys, options: KMeansOptions, random: Random): { readonly labels: Int32Array; readonly iterations: number } {
+/** `balancedKMeans` in steps. */
+export function* balancedKMeansSteps(keys: UnitKeys, options: KMeansOptions): Steps<KMeansResult> {
+  const { experts, seed } = options;
+  if (!Number.isInteger(experts) || experts < 1 || experts > keys.neurons) throw new RangeError(`${experts} experts for ${keys.neurons} neurons`);
+  const random = new Random(seed, 'balancedKMeans');
+  let best: Start | null = null;
+  for (let init = 0; init < (options.inits ?? 4); init++) {
+    const cost = yield* plusPlusCosts(keys, experts, random.fork('init', init));
+    const start = yield* rounds(keys, options, cost, null);
+    if (best === null || start.sums.inertia() < best.sums.inertia()) best = start;
+  }
+  const refined = (options.costExponent ?? 2) === 2 ? yield* refine(keys, options, best!) : { ...best!, exchanges: 0 };
+  return { labels: renumberByLowest(refined.labels), inertia: inertiaOf(keys, refined.labels, experts), iterations: refined.iterations, exchanges: refined.exchanges };
+}
+
+/** Exact assignment and means in turn, until labels stay as they are. */
+function* rounds(keys: UnitKeys, options: KMeansOptions, cost: Float64Array, from: Start | null): Steps<Start> {
   const { experts } = options;
   const n = keys.neurons;
-  const exponent = options.costExponent ?? 2;
   const least = Math.floor(n / experts);
   const lower = new Int32Array(experts).fill(least);
   const upper = new Int32Array(experts).fill(n % experts === 0 ? least : least + 1);
-  let cost = plusPlusCosts(keys, experts, random);
-  const sums = new ClusterSums(keys, experts);
-  let labels: Int32Array | null = null;
-  let prices: Float64Array | undefined;
+  const sums = from?.sums ?? new ClusterSums(keys, experts);
+  let labels = from?.labels ?? null;
+  let prices = from?.prices;
   let iterations = 0;
-  const most = options.maxIterations ?? 100;
+  const most = Math.max(1, options.maxIterations ?? 100);
   while (iterations < most) {
-    if (exponent === 1) distances(cost, keys, experts);
+    yield;
+    if (options.costExponent === 1) toDistances(cost, keys, experts);
     const next = balancedAssignment({ cost, items: n, clusters: experts, lower, upper, prices });
-    iterations++;
     prices = next.prices;
-    if (labels !== null && sameLabels(labels, next.labels)) break;
+    iterations++;
+    if (labels === null) yield* sums.rebuild(next.labels);
+    else if (moved(labels, next.labels) > 0) yield* sums.follow(labels, next.labels);
+    else break;
     labels = next.labels;
-    sums.rebuild(labels);
-    cost = sums.costs(cost);
+    sums.costs(cost);
   }
-  if (exponent === 2) exchange(keys, labels!, sums);
-  return { labels: labels!, iterations };
+  return { labels: labels!, sums, prices: prices!, iterations };
 }
 
-function sameLabels(a: Int32Array, b: Int32Array): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+/** Exchanges, then rounds as long as an assignment still lowers the inertia. */
+function* refine(keys: UnitKeys, options: KMeansOptions, start: Start): Steps<Start & { readonly exchanges: number }> {
+  let current: Start = start;
+  let exchanges = 0;
+  let iterations = start.iterations;
+  const cost = new Float64Array(keys.neurons * options.experts);
+  for (let turn = 0; turn < MOST_TURNS; turn++) {
+    const steps = yield* exchange(keys, current.labels, current.sums);
+    exchanges += steps;
+    if (steps === 0) break;
+    const before = current.labels.slice();
+    current = yield* rounds(keys, options, current.sums.costs(cost), current);
+    iterations += current.iterations;
+    if (moved(before, current.labels) === 0) break;
+  }
+  return { ...current, iterations, exchanges };
+}
+
+function moved(a: Int32Array, b: Int32Array): number {
+  let count = 0;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) count++;
+  return count;
 }
 
 /** From `|c|² - 2 x·c` to the plain distance, in place. */
-function distances(cost: Float64Array, keys: UnitKeys, experts: number): void {
+function toDistances(cost: Float64Array, keys: UnitKeys, experts: number): void {
   for (let i = 0, at = 0; i < keys.neurons; i++) for (let e = 0; e < experts; e++, at++) cost[at] = Math.sqrt(Math.max(0, cost[at] + keys.squares[i]));
 }

@@ -1,3 +1,6 @@
+import { matmulTransposedSteps } from '../numerics/gemm';
+import type { Steps } from '../numerics/steps';
+import { centroidsOf } from './keys';
 import type { UnitKeys } from './keys';
 
 /**
@@ -17,14 +20,15 @@ export class ClusterSums {
     this.within = new Float64Array(experts);
   }
 
-  rebuild(labels: Int32Array): void {
+  /** Starts anew from labels. */
+  *rebuild(labels: Int32Array): Steps<void> {
     const { keys, experts, sizes, toCluster, within } = this;
     const n = keys.neurons;
     sizes.fill(0);
     within.fill(0);
     for (let i = 0; i < n; i++) sizes[labels[i]]++;
     if (keys.gram !== null) this.addRows(labels, keys.gram);
-    else this.multiplyMeans(labels);
+    else yield* this.multiplyMeans(labels);
     for (let i = 0; i < n; i++) within[labels[i]] += toCluster[labels[i] * n + i];
     for (let e = 0; e < experts; e++) within[e] = Math.max(0, within[e]);
   }
@@ -39,15 +43,10 @@ export class ClusterSums {
     }
   }
 
-  private multiplyMeans(labels: Int32Array): void {
-    const { neurons: n, width, rows, matmul } = this.keys;
-    const totals = new Float64Array(this.experts * width);
-    for (let i = 0; i < n; i++) {
-      const to = labels[i] * width;
-      for (let c = 0; c < width; c++) totals[to + c] += rows[i * width + c];
-    }
-    const means = Float32Array.from(totals, (total, at) => total / Math.max(1, this.sizes[Math.floor(at / width)]));
-    const products = matmul(means, rows, this.experts, n, width);
+  private *multiplyMeans(labels: Int32Array): Steps<void> {
+    const { neurons: n, width, rows } = this.keys;
+    const { means } = centroidsOf(rows, n, width, labels, this.experts);
+    const products = yield* matmulTransposedSteps(Float32Array.from(means), rows, this.experts, n, width);
     for (let e = 0; e < this.experts; e++) for (let i = 0; i < n; i++) this.toCluster[e * n + i] = products[e * n + i] * this.sizes[e];
   }
 
@@ -62,6 +61,14 @@ export class ClusterSums {
       for (let i = 0, at = e; i < n; i++, at += experts) out[at] = square - twice * toCluster[e * n + i];
     }
     return out;
+  }
+
+  /** The inertia that the sums imply: exact up to the rounding of the float32 dot products. */
+  inertia(): number {
+    let total = 0;
+    for (const square of this.keys.squares) total += square;
+    for (let e = 0; e < this.experts; e++) total -= this.within[e] / this.sizes[e];
+    return total;
   }
 
   /** Moves a key between clusters: sums, sizes and within-cluster totals follow. Needs the Gram matrix. */
@@ -82,5 +89,35 @@ export class ClusterSums {
       leave[i] -= value;
       enter[i] += value;
     }
+  }
+
+  /** Exchanges key i of cluster a with key j of cluster b. Needs the Gram matrix. */
+  swap(i: number, a: number, j: number, b: number): void {
+    const { keys, toCluster, within } = this;
+    const n = keys.neurons;
+    const gram = keys.gram!;
+    const both = gram[i * n + i] + gram[j * n + j] - 2 * gram[i * n + j];
+    within[a] += both + 2 * (toCluster[a * n + j] - toCluster[a * n + i]);
+    within[b] += both + 2 * (toCluster[b * n + i] - toCluster[b * n + j]);
+    const rowI = gram.subarray(i * n, i * n + n);
+    const rowJ = gram.subarray(j * n, j * n + n);
+    const toA = toCluster.subarray(a * n, a * n + n);
+    const toB = toCluster.subarray(b * n, b * n + n);
+    for (let x = 0; x < n; x++) {
+      const difference = rowI[x] - rowJ[x];
+      toA[x] -= difference;
+      toB[x] += difference;
+    }
+  }
+
+  /** Follows labels from one round to the next: neuron by neuron where few moved, else from the start. */
+  *follow(before: Int32Array, after: Int32Array): Steps<void> {
+    let moved = 0;
+    for (let i = 0; i < after.length; i++) if (before[i] !== after[i]) moved++;
+    if (this.keys.gram === null || 2 * moved >= after.length) {
+      yield* this.rebuild(after);
+      return;
+    }
+    for (let i = 0; i < after.length; i++) if (before[i] !== after[i]) this.move(i, before[i], after[i]);
   }
 }

@@ -1,8 +1,12 @@
-import { matmulTransposed } from '../numerics/gemm';
-import type { MatmulTransposed } from '../numerics/gemm';
+import { gramSteps, matmulTransposedSteps } from '../numerics/gemm';
+import { Random } from '../numerics/random';
+import { finish } from '../numerics/steps';
+import type { Steps } from '../numerics/steps';
 
-/** Largest number of neurons whose key-by-key Gram matrix is kept in memory (float32: 256 MB). */
+/** Most neurons whose key-by-key Gram matrix is kept in memory (float32: 256 MB). */
 const GRAM_LIMIT = 8192;
+/** Width to which keys are projected for choosing starts where there is no Gram matrix. */
+const SKETCH_WIDTH = 128;
 
 /** Keys scaled to unit length, with what clustering needs of them. Made once per layer, used by every seed and start. */
 export interface UnitKeys {
@@ -16,68 +20,101 @@ export interface UnitKeys {
   readonly dead: Int32Array;
   /** `rows · rowsᵀ` `[neurons, neurons]`; null above 8,192 neurons. */
   readonly gram: Float32Array | null;
-  readonly matmul: MatmulTransposed;
+  /** Least entry of `gram`: bounds how far apart two keys can lie; -1 without it. */
+  readonly leastDot: number;
+  /** Random projection of the rows `[neurons, 128]` that keeps dot products roughly; only without `gram`, only for choosing starts. */
+  readonly sketch: Float32Array | null;
 }
 
 /** Scales keys `[neurons, width]` to unit rows and multiplies them with each other. `keys` is left as it is. */
-export function unitKeys(keys: Float32Array, neurons: number, width: number, matmul: MatmulTransposed = matmulTransposed): UnitKeys {
+export function unitKeys(keys: Float32Array, neurons: number, width: number): UnitKeys {
+  return finish(unitKeysSteps(keys, neurons, width));
+}
+
+/** `unitKeys` in steps. `gramLimit` is for tests. */
+export function* unitKeysSteps(keys: Float32Array, neurons: number, width: number, gramLimit = GRAM_LIMIT): Steps<UnitKeys> {
   if (keys.length !== neurons * width) throw new RangeError(`${keys.length} key values for ${neurons} x ${width}`);
   const rows = new Float32Array(neurons * width);
   const squares = new Float64Array(neurons);
   const dead: number[] = [];
   for (let i = 0; i < neurons; i++) {
-    const at = i * width;
-    let sum = 0;
-    for (let c = 0; c < width; c++) sum += keys[at + c] * keys[at + c];
-    const norm = Math.sqrt(sum);
-    if (!(norm > 1e-12) || norm === Infinity) {
-      dead.push(i);
-      continue;
-    }
-    let square = 0;
-    for (let c = 0; c < width; c++) {
-      rows[at + c] = keys[at + c] / norm;
-      square += rows[at + c] * rows[at + c];
-    }
-    squares[i] = square;
+    squares[i] = scaleRow(keys, rows, i * width, width);
+    if (squares[i] === 0) dead.push(i);
+    if (i % 1024 === 0) yield;
   }
-  const gram = neurons <= GRAM_LIMIT ? matmul(rows, rows, neurons, neurons, width) : null;
-  return { neurons, width, rows, squares, dead: Int32Array.from(dead), gram, matmul };
+  const gram = neurons <= gramLimit ? yield* gramSteps(rows, neurons, width) : null;
+  let leastDot = gram === null ? -1 : Infinity;
+  if (gram !== null) for (let at = 0; at < gram.length; at++) if (gram[at] < leastDot) leastDot = gram[at];
+  const sketch = gram === null ? yield* sketchOf(rows, neurons, width) : null;
+  return { neurons, width, rows, squares, dead: Int32Array.from(dead), gram, leastDot, sketch };
 }
 
-/** Sum over clusters of squared distances of unit rows to the cluster's mean, float64 in neuron order. */
+/** Writes a row scaled to unit length; returns its squared length as stored, 0 for a row without a direction. */
+function scaleRow(keys: Float32Array, rows: Float32Array, at: number, width: number): number {
+  let sum = 0;
+  for (let c = at; c < at + width; c++) sum += keys[c] * keys[c];
+  const norm = Math.sqrt(sum);
+  if (!(norm > 1e-12) || norm === Infinity) return 0;
+  let square = 0;
+  for (let c = at; c < at + width; c++) {
+    const value = Math.fround(keys[c] / norm);
+    rows[c] = value;
+    square += value * value;
+  }
+  return square;
+}
+
+/** Projection on random signs (Achlioptas 2003), the same for all keys of a width. */
+function* sketchOf(rows: Float32Array, neurons: number, width: number): Steps<Float32Array> {
+  const random = new Random(0, 'sketch', width);
+  const scale = 1 / Math.sqrt(SKETCH_WIDTH);
+  const signs = new Float32Array(SKETCH_WIDTH * width);
+  for (let at = 0; at < signs.length; at += 32) {
+    const word = random.uint32();
+    for (let bit = 0; bit < Math.min(32, signs.length - at); bit++) signs[at + bit] = ((word >>> bit) & 1) === 1 ? scale : -scale;
+  }
+  return yield* matmulTransposedSteps(rows, signs, neurons, SKETCH_WIDTH, width);
+}
+
+/** Dot products of one unit key with all of them (approximate without a Gram matrix), written to `out` `[neurons]`. */
+export function dotRow(keys: UnitKeys, neuron: number, out: Float64Array): void {
+  const { neurons, gram, sketch } = keys;
+  if (gram !== null) {
+    for (let i = 0, at = neuron * neurons; i < neurons; i++, at++) out[i] = gram[at];
+    return;
+  }
+  const from = neuron * SKETCH_WIDTH;
+  for (let i = 0; i < neurons; i++) {
+    let sum = 0;
+    for (let c = 0, at = i * SKETCH_WIDTH; c < SKETCH_WIDTH; c++, at++) sum += sketch![at] * sketch![from + c];
+    out[i] = sum;
+  }
+}
+
+/** Sum over experts of squared distances of unit rows to the expert's mean, float64 in neuron order. */
 export function inertiaOf(keys: UnitKeys, labels: ArrayLike<number>, experts: number): number {
   const { neurons, width, rows } = keys;
-  const centroids = new Float64Array(experts * width);
-  const sizes = new Float64Array(experts);
-  for (let i = 0; i < neurons; i++) {
-    const to = labels[i] * width;
-    sizes[labels[i]]++;
-    for (let c = 0; c < width; c++) centroids[to + c] += rows[i * width + c];
-  }
-  for (let e = 0; e < experts; e++) for (let c = 0; c < width; c++) centroids[e * width + c] /= sizes[e];
+  const { means } = centroidsOf(rows, neurons, width, labels, experts);
   let inertia = 0;
   for (let i = 0; i < neurons; i++) {
     const from = labels[i] * width;
-    for (let c = 0; c < width; c++) {
-      const difference = rows[i * width + c] - centroids[from + c];
+    for (let c = 0, at = i * width; c < width; c++, at++) {
+      const difference = rows[at] - means[from + c];
       inertia += difference * difference;
     }
   }
   return inertia;
 }
 
-/** Dot products of one unit key with all of them, written to `out` `[neurons]`. */
-export function dotRow(keys: UnitKeys, neuron: number, out: Float64Array): void {
-  const { neurons, width, rows, gram } = keys;
-  if (gram !== null) {
-    for (let i = 0, at = neuron * neurons; i < neurons; i++, at++) out[i] = gram[at];
-    return;
-  }
-  const from = neuron * width;
+/** Means of the rows of each expert `[experts, width]` in float64, and the experts' sizes. An empty expert has a zero mean. */
+export function centroidsOf(rows: Float32Array, neurons: number, width: number, labels: ArrayLike<number>, experts: number): { readonly means: Float64Array; readonly sizes: Int32Array } {
+  const means = new Float64Array(experts * width);
+  const sizes = new Int32Array(experts);
   for (let i = 0; i < neurons; i++) {
-    let sum = 0;
-    for (let c = 0, at = i * width; c < width; c++, at++) sum += rows[at] * rows[from + c];
-    out[i] = sum;
+    const to = labels[i] * width;
+    sizes[labels[i]]++;
+    for (let c = 0, at = i * width; c < width; c++, at++) means[to + c] += rows[at];
   }
+  for (let e = 0; e < experts; e++) for (let c = 0; c < width; c++) means[e * width + c] /= Math.max(1, sizes[e]);
+  return { means, sizes };
 }

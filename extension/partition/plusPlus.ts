@@ -1,4 +1,5 @@
 import type { Random } from '../numerics/random';
+import type { Steps } from '../numerics/steps';
 import { dotRow } from './keys';
 import type { UnitKeys } from './keys';
 
@@ -6,7 +7,7 @@ import type { UnitKeys } from './keys';
  * k-means++ with greedy trials (Arthur and Vassilvitskii 2007; 2 + floor(ln E) candidates per centre, the one that leaves the least
  * sum of squared distances). Returns `|c|² - 2 x·c` of each key to each chosen key `[neurons, experts]`.
  */
-export function plusPlusCosts(keys: UnitKeys, experts: number, random: Random): Float64Array {
+export function* plusPlusCosts(keys: UnitKeys, experts: number, random: Random): Steps<Float64Array> {
   const n = keys.neurons;
   const trials = 2 + Math.floor(Math.log(experts));
   const costs = new Float64Array(n * experts);
@@ -14,6 +15,7 @@ export function plusPlusCosts(keys: UnitKeys, experts: number, random: Random): 
   let row = new Float64Array(n);
   let bestRow = new Float64Array(n);
   for (let e = 0; e < experts; e++) {
+    yield;
     let bestSum = Infinity;
     let chosen = 0;
     for (let trial = 0; trial < (e === 0 ? 1 : trials); trial++) {
