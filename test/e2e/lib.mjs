@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { findChromium, softwareVulkan } from '../setup.mjs';
+import { findChromium, ROOT } from '../setup.mjs';
 import { ensureTools } from './tools/setup.mjs';
 
 const SERVER_START_MS = 60_000;
@@ -89,8 +89,7 @@ export async function startServer(tools, sandbox, { env = {}, options = [], port
   const logPath = path.join(sandbox.root, `server-${Date.now()}.log`);
   const logFile = fs.openSync(logPath, 'a');
   const args = [...serverArgs(tools, sandbox), '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override', '--ignore-last-opened', '--reconnection-grace-time', '3', ...options.flatMap(option => ['--vscode-option', option])];
-  const vulkan = softwareVulkan();
-  const child = spawn(tools.node, args, { env: serverEnv(sandbox, { ...(vulkan ? { VK_ICD_FILENAMES: vulkan } : {}), ...env }), stdio: ['ignore', logFile, logFile], detached: true });
+  const child = spawn(tools.node, args, { env: serverEnv(sandbox, env), stdio: ['ignore', logFile, logFile], detached: true });
   fs.closeSync(logFile);
   live.add(child.pid);
   let exited = null;
@@ -267,4 +266,46 @@ export async function until(probe, { timeout = 30_000, every = 50, what = 'a con
     if (Date.now() > limit) throw new Error(`waited ${timeout / 1000} s for ${what}`);
     await sleep(every);
   }
+}
+
+/** The package that `npm run package` made for this machine. */
+export const VSIX = path.join(ROOT, 'out', `modulens-${process.platform}-${process.arch}.vsix`);
+
+/** Pictures for a person to look at; ignored by git. */
+export const PICTURES = path.join(ROOT, 'test/e2e/out');
+
+/**
+ * Everything a test file needs: the package installed in a fresh VS Code with a workspace that `fill` has put files into,
+ * opened in a browser.
+ * @param {{fill: (workspace: string) => void, settings?: Record<string, unknown>, viewport?: {width: number, height: number}, env?: Record<string, string>}} options
+ */
+export async function openWorkbench({ fill, settings, viewport, env }) {
+  const tools = findTools();
+  if (!fs.existsSync(VSIX)) throw new Error(`${path.relative(ROOT, VSIX)} is missing: run npm run package first`);
+  fs.mkdirSync(PICTURES, { recursive: true });
+  const sandbox = makeSandbox({ settings });
+  let server, browser;
+  const close = async () => {
+    await browser?.close();
+    await server?.stop();
+    if (!process.env.MODULENS_E2E_KEEP) sandbox.remove();
+  };
+  try {
+    fill(sandbox.workspace);
+    installVsix(tools, sandbox, VSIX);
+    server = await startServer(tools, sandbox, { env });
+    browser = await launchBrowser(tools);
+    const { context, page, capture } = await newPage(browser, { viewport });
+    await openFolder(page, server.url, sandbox.workspace);
+    return { tools, sandbox, server, browser, context, page, capture, close, picture: name => page.screenshot({ path: path.join(PICTURES, `${name}.png`) }) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Changes user settings while VS Code runs; it watches the file. */
+export function changeSettings(sandbox, settings) {
+  const file = path.join(sandbox.data, 'User/settings.json');
+  fs.writeFileSync(file, JSON.stringify({ ...JSON.parse(fs.readFileSync(file, 'utf8')), ...settings }, null, 1));
 }

@@ -1,0 +1,77 @@
+import type { HostMessage, PageMessage } from '../../../extension/protocol/pageMessages';
+import { EIGHT_LABELS, inventedAblation, inventedDocument, inventedExpert, inventedHead, inventedLayer, inventedPicture, inventedTile } from './inventedAnalysis';
+import type { InventedOptions } from './inventedAnalysis';
+import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
+
+/**
+ * Stands where VS Code would: `acquireVsCodeApi`, the theme on `html` and `body`, answers to the page's calls from
+ * INVENTED data. Loaded before a page's bundle; the address says which state, theme and sizes.
+ */
+const query = new URLSearchParams(location.search);
+const number = (name: string, usual: number): number => Number(query.get(name) ?? usual);
+const state = query.get('state') ?? 'normal';
+const labelCount = number('labels', 8);
+const options: InventedOptions = {
+  layers: number('layers', 12), experts: number('experts', 16), dFf: number('dff', 3072), probe: state !== 'weights',
+  labels: labelCount <= 8 ? EIGHT_LABELS.slice(0, labelCount) : Array.from({ length: labelCount }, (_, i) => `${EIGHT_LABELS[i % 8]} ${i}`),
+};
+const sent: PageMessage[] = [];
+let kept: unknown = query.has('layer') ? { layer: number('layer', 7), expert: query.has('expert') ? number('expert', 4) : null, map: query.get('map') ?? 'excess' } : undefined;
+const delay = number('delay', 0);
+
+const post = (message: HostMessage): void => {
+  setTimeout(() => window.postMessage(message, '*'), delay);
+};
+
+function greet(): void {
+  if (document.body.dataset['page'] === 'tensors') {
+    const count = number('tensors', 197187);
+    post({ type: 'tensors/state', document: state === 'error' ? null : inventedInspect(count), error: state === 'error' ? { code: 'checkpoint/truncated', args: {}, exit: 3, message: 'model.safetensors is cut off: its header describes 106 GB and the file has 68.8 GB. The first tensor past the end is model.layers.17.mlp.experts.1.gate_proj.weight. Download the file again.' } : null });
+    return;
+  }
+  const whole = inventedDocument(options);
+  const done = state === 'running' ? Math.min(5, options.layers - 1) : state === 'error' ? Math.min(3, options.layers - 1) : options.layers;
+  const layers = Array.from({ length: done }, (_, i) => inventedLayer(options, i));
+  const finished = done === options.layers;
+  post({
+    type: 'analysis/state', name: 'invented-numbers', head: state === 'starting' ? null : inventedHead(options), layers: state === 'starting' ? [] : layers, document: finished && state !== 'starting' ? whole : null, selection: null,
+    state: state === 'running' ? 'running' : state === 'starting' ? 'starting' : state === 'error' ? 'failed' : state === 'cancelled' ? 'cancelled' : 'done',
+    error: state === 'error' ? { code: 'runtime/out-of-memory', args: {}, exit: 1, message: 'The engine stopped while loading the weights of layer 3 of invented-numbers. The graphics driver had 212 MB left and the layer needs 340 MB (d_ff 3 072, F32, with co-activation counts). Go on from layer 3 on the CPU, or close what uses the graphics memory and try again.' } : null,
+  });
+  if (state === 'running') post({ type: 'analysis/progress', progress: { stage: `layer ${done}: shuffling tokens, 120 of 200`, done: done + 0.6, total: options.layers, etaSeconds: 7 } });
+}
+
+function answer(method: string, raw: unknown): unknown {
+  const p = raw as { layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
+  switch (method) {
+    case 'analysis/picture':
+      return inventedPicture(options, p.layer);
+    case 'analysis/tile':
+      return inventedTile(options, p.layer, p.kind, p.rows, p.columns, p.width, p.height);
+    case 'analysis/expert':
+      return inventedExpert(options, p.layer, p.expert);
+    case 'analysis/ablation':
+      return inventedAblation(options, p.layer, p.expert);
+    case 'tensors/statistics':
+      return p.names.map((name) => inventedStatistics(name));
+    default:
+      return inventedTensorTile(p.name, p.width, p.height);
+  }
+}
+
+Object.assign(window, {
+  /** What the page posted, for checks. */
+  sentMessages: sent,
+  acquireVsCodeApi: () => ({
+    postMessage: (message: PageMessage) => {
+      sent.push(message);
+      if (message.type === 'ready') greet();
+      if (message.type !== 'call') return;
+      const fails = query.get('fail') === message.method;
+      const wait = message.method === 'analysis/ablation' ? number('ablation', 0) : 0;
+      setTimeout(() => post(fails ? { type: 'reply', id: message.id, error: { code: 'engine/stopped', args: {}, exit: 1, message: 'The engine stopped while reading the expert. Try again; finished layers are kept.' } } : { type: 'reply', id: message.id, result: structuredClone(answer(message.method, message.params)) }), wait);
+    },
+    getState: () => kept,
+    setState: (next: unknown) => (kept = next),
+  }),
+});

@@ -1,0 +1,154 @@
+#!/usr/bin/env node
+/**
+ * Shows the pages without VS Code and without an engine: builds them, loads them in headless Chromium under the host's
+ * content security policy with INVENTED data, takes screenshots in four themes and several widths, and runs axe-core.
+ *
+ *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors] [--case name,...] [--theme dark,light,hc,hcl]
+ *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
+ *
+ * Exits 1 when a page logs an error, breaks its policy, scrolls sideways or has an A/AA violation.
+ */
+import { createServer } from 'node:http';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as esbuild from 'esbuild';
+import { chromium } from 'playwright-core';
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const ROOT = path.resolve(HERE, '../../..');
+const THEMES = { dark: 'vscode-dark', light: 'vscode-light', hc: 'vscode-high-contrast', hcl: 'vscode-high-contrast-light vscode-high-contrast' };
+
+/** What is looked at: address parameters, and what to do before the picture is taken. */
+const CASES = {
+  analysis: {
+    normal: { query: 'layer=7&expert=4' },
+    unlocked: { query: '' },
+    raw: { query: 'layer=7&expert=4&map=raw' },
+    running: { query: 'state=running' },
+    starting: { query: 'state=starting' },
+    error: { query: 'state=error&layer=3' },
+    cancelled: { query: 'state=error&layer=1' },
+    weights: { query: 'state=weights&layer=7&expert=4' },
+    few: { query: 'layers=5&experts=4&dff=512&labels=5' },
+    many: { query: 'layers=80&experts=64&dff=8192&layer=40&expert=9&labels=12' },
+    most: { query: 'layers=32&experts=128&dff=11008&layer=12&expert=90' },
+    two: { query: 'layers=2&experts=2&dff=256&labels=0' },
+    failedDetail: { query: 'layer=7&expert=4&fail=analysis/expert' },
+    ablation: { query: 'layer=7&expert=4', act: (page) => page.getByRole('button', { name: 'Measure the ablation' }).click() },
+    hover: { query: 'layer=7&expert=4', act: async (page) => page.locator('.layer').nth(7).locator('.cell').nth(1).hover() },
+    zoom: { query: 'layer=7&expert=4', act: async (page) => {
+      await page.locator('.heat').focus();
+      for (const key of ['+', '+', '+', '+']) await page.keyboard.press(key);
+      await page.waitForTimeout(150);
+    } },
+    table: { query: 'layer=7&expert=4', act: async (page) => page.keyboard.press('t') },
+    menu: { query: 'layer=7&expert=4', act: async (page) => page.getByRole('button', { name: /Export/ }).click() },
+  },
+  tensors: {
+    normal: { query: 'tensors=197187', act: openProjection },
+    filter: { query: 'tensors=197187', act: async (page) => {
+      await page.getByRole('textbox').fill('down');
+      await page.waitForTimeout(200);
+      await page.locator('.viewport [role=row]').nth(6).click();
+    } },
+    error: { query: 'state=error' },
+    few: { query: 'tensors=900' },
+  },
+};
+
+async function openProjection(page) {
+  await page.getByRole('textbox').fill('layers.17.self_attn');
+  await page.waitForTimeout(150);
+  await page.locator('.viewport [role=row]', { hasText: 'o_proj' }).first().click();
+  await page.getByRole('textbox').fill('');
+  await page.waitForTimeout(300);
+}
+
+const { values: args } = parseArgs({ options: {
+  out: { type: 'string' }, page: { type: 'string' }, case: { type: 'string' }, theme: { type: 'string', default: 'dark,light,hc,hcl' }, width: { type: 'string', default: '420,900,1400' },
+  axe: { type: 'boolean', default: false }, full: { type: 'boolean', default: false }, serve: { type: 'string' }, height: { type: 'string', default: '900' },
+} });
+
+const files = await bundle();
+const server = createServer((request, response) => respond(request, response, files));
+await new Promise((resolve) => server.listen(args.serve ? Number(args.serve) : 0, '127.0.0.1', resolve));
+const origin = `http://127.0.0.1:${server.address().port}`;
+if (args.serve) console.log(`${origin}/analysis?layer=7&theme=dark`);
+else {
+  const problems = await shoot();
+  server.close();
+  for (const problem of problems) console.error(problem);
+  process.exitCode = problems.length > 0 ? 1 : 0;
+}
+
+async function bundle() {
+  const result = await esbuild.build({
+    absWorkingDir: ROOT, bundle: true, write: false, outdir: 'out', format: 'iife', platform: 'browser', target: ['chrome128'], logLevel: 'warning',
+    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
+  });
+  const out = new Map(result.outputFiles.map((file) => [`/${path.basename(file.path)}`, file.contents]));
+  out.set('/themes.css', fs.readFileSync(path.join(HERE, 'themes.css')));
+  return out;
+}
+
+function respond(request, response, out) {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const name = url.pathname.slice(1);
+  const body = out.get(url.pathname);
+  if (body) {
+    response.writeHead(200, { 'content-type': name.endsWith('.css') ? 'text/css' : 'text/javascript' });
+    response.end(body);
+  } else if (name === 'analysis' || name === 'tensors') {
+    const theme = THEMES[url.searchParams.get('theme') ?? 'dark'] ?? THEMES.dark;
+    const policy = "default-src 'none'; img-src 'self' data: blob:; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src 'self'; script-src 'nonce-preview'";
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+    response.end(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="stylesheet" href="/themes.css"><link rel="stylesheet" href="/${name}.css"><title>${name}: invented numbers</title></head><body data-page="${name}" class="${theme}"><div id="root"></div><script nonce="preview" src="/fakeHost.js"></script><script nonce="preview" src="/${name}.js"></script></body></html>`);
+  } else {
+    response.writeHead(404);
+    response.end();
+  }
+}
+
+async function shoot() {
+  const problems = [];
+  const browser = await chromium.launch({ executablePath: process.env.MODULENS_CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  if (args.out) fs.mkdirSync(args.out, { recursive: true });
+  const axe = args.axe ? fs.readFileSync(path.join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8') : null;
+  try {
+    for (const name of args.page ? [args.page] : Object.keys(CASES)) {
+      for (const [title, look] of Object.entries(CASES[name]).filter(([key]) => !args.case || args.case.split(',').includes(key))) {
+        for (const theme of args.theme.split(',')) {
+          for (const width of args.width.split(',').map(Number)) {
+            const label = `${name}-${title}-${theme}-${width}`;
+            const context = await browser.newContext({ viewport: { width, height: Number(args.height) }, bypassCSP: false });
+            const page = await context.newPage();
+            page.on('console', (message) => message.type() === 'error' && problems.push(`${label}: ${message.text()}`));
+            page.on('pageerror', (error) => problems.push(`${label}: ${error.message}`));
+            await page.goto(`${origin}/${name}?${look.query}&theme=${theme}`);
+            await page.waitForTimeout(250);
+            await look.act?.(page);
+            await page.waitForTimeout(150);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+            if (wide > 0) problems.push(`${label}: scrolls ${wide} px sideways`);
+            const faults = await page.evaluate(() => window.sentMessages.filter((message) => message.type === 'fault').map((message) => message.message));
+            problems.push(...faults.map((fault) => `${label}: ${fault}`));
+            if (args.out) await page.screenshot({ path: path.join(args.out, `${label}.png`), fullPage: args.full });
+            if (axe) problems.push(...(await violations(page, axe)).map((text) => `${label}: ${text}`));
+            await context.close();
+          }
+        }
+      }
+    }
+  } finally {
+    await browser.close();
+  }
+  return problems;
+}
+
+async function violations(page, axe) {
+  await page.evaluate(axe);
+  const result = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }));
+  return result.violations.map((violation) => `${violation.id} (${violation.impact}): ${violation.help}; ${violation.nodes.slice(0, 3).map((node) => `${node.target.join(' ')} ${node.any[0]?.message ?? node.all[0]?.message ?? node.none[0]?.message ?? ''}`).join(' | ')}`);
+}
