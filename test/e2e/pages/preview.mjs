@@ -106,7 +106,7 @@ function respond(request, response, out) {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
     response.end(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="stylesheet" href="/themes.css"><link rel="stylesheet" href="/${name}.css"><title>${name}: invented numbers</title></head><body data-page="${name}" class="${theme}"><div id="root"></div><script nonce="preview" src="/fakeHost.js"></script><script nonce="preview" src="/${name}.js"></script></body></html>`);
   } else {
-    response.writeHead(404);
+    response.writeHead(name === 'favicon.ico' ? 204 : 404);
     response.end();
   }
 }
