@@ -6,6 +6,7 @@ import { gpt2 } from './gpt2';
 import { gptNeox } from './gptNeox';
 import { llama } from './llama';
 import { opt } from './opt';
+import { phi } from './phi';
 
 /** Every architecture file. Adding a family is adding a file and its line here. */
-export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, bert, distilbert, albert, gptNeox, opt];
+export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, bert, distilbert, albert, gptNeox, opt, phi];

@@ -102,6 +102,13 @@ def _opt(**changes):
     ), **changes})
 
 
+def _phi():
+    return lambda: t.PhiConfig(
+        vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=40, max_position_embeddings=32, layer_norm_eps=1e-3, bos_token_id=1, eos_token_id=2,
+    )
+
+
 def _gpt2_hub(folder: Path) -> None:
     """Names as the hub's gpt2 has them: no prefix, causal-mask buffers, head tied and absent."""
     def change(tensors: dict) -> dict:
@@ -205,4 +212,6 @@ VARIANTS: list[Variant] = [
     Variant("opt", t.OPTForCausalLM, _opt(), "pre-norm, relu, positions offset by 2", {"activation_function": "gelu"}),
     Variant("opt-post-norm", t.OPTForCausalLM, _opt(do_layer_norm_before=False, word_embed_proj_dim=12),
             "post-norm without a final norm; narrower embedding mapped in and out (final = last block's output, before mapping out)"),
+    Variant("phi", t.PhiForCausalLM, _phi(),
+            "parallel residual with one norm, partial rope, biases also on the head"),
 ]
