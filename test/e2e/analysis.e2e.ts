@@ -130,7 +130,6 @@ describe('the sample, from the explorer to its numbers', () => {
   });
 
   it('opens again at once from the store', async () => {
-    await page.keyboard.press('Control+F4');
     await runCommand(page, 'View: Close All Editors');
     await until(async () => (await page.locator('.tabs-container .tab').count()) === 0, { what: 'the tab to close' });
     frame = await analyze(page, NAME);

@@ -1,0 +1,137 @@
+import { cpSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { Frame, FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { analyze, finished, SAMPLE } from './gestures';
+import { changeSettings, openWorkbench, treeRow, unexpectedErrors, webview, webviewFrame } from './lib.mjs';
+
+const NAME = 'modulens-sample';
+/** VS Code's four theme kinds by a theme of each. */
+const THEMES = [
+  { kind: 'vscode-dark', theme: 'Default Dark Modern' },
+  { kind: 'vscode-light', theme: 'Default Light Modern' },
+  { kind: 'vscode-high-contrast', theme: 'Default High Contrast' },
+  { kind: 'vscode-high-contrast-light', theme: 'Default High Contrast Light' },
+] as const;
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const VIEWPORT = { width: 1440, height: 900 };
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let bench: Awaited<ReturnType<typeof openWorkbench>>;
+let page: Page;
+
+beforeAll(async () => {
+  bench = await openWorkbench({ fill: (workspace: string) => cpSync(SAMPLE, path.join(workspace, NAME), { recursive: true }), viewport: VIEWPORT });
+  page = bench.page as Page;
+});
+afterAll(async () => {
+  await page?.screenshot({ path: path.join(import.meta.dirname, 'out/pages-last.png') }).catch(() => undefined);
+  await bench?.close();
+});
+
+/** Findings of axe in the page, as lines that name the rule and the element. */
+async function violations(): Promise<string[]> {
+  const frame = (await webviewFrame(page)) as Frame;
+  await frame.evaluate(axeSource);
+  return frame.evaluate(async (tags) => {
+    const { axe } = window as unknown as { axe: { run(root: Document, options: object): Promise<{ violations: { id: string; help: string; nodes: { target: string[]; failureSummary?: string }[] }[] }> } };
+    const { violations: found } = await axe.run(document, { runOnly: { type: 'tag', values: tags } });
+    return found.flatMap((one) => one.nodes.slice(0, 3).map((node) => `${one.id}: ${node.target.join(' ')} - ${(node.failureSummary ?? one.help).split('\n').slice(0, 2).join(' ').slice(0, 200)}`));
+  }, RULES);
+}
+
+/** Presses Tab until the focus leaves the page or comes round; returns what had it, and what had no visible focus mark. */
+async function walk(limit = 200): Promise<{ readonly stops: readonly string[]; readonly unmarked: readonly string[] }> {
+  const frame = (await webviewFrame(page)) as Frame;
+  await frame.evaluate(() => {
+    (document.activeElement as HTMLElement | null)?.blur();
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute('tabindex');
+  });
+  const stops: string[] = [];
+  const unmarked: string[] = [];
+  for (let i = 0; i < limit; i++) {
+    await page.keyboard.press('Tab');
+    const at = await frame.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body || !document.hasFocus()) return null;
+      const style = getComputedStyle(element);
+      const inner = element.querySelector('.ring');
+      const marked = style.outlineStyle !== 'none' || style.boxShadow !== 'none' || (inner !== null && getComputedStyle(inner).stroke !== 'none');
+      const { width, height } = element.getBoundingClientRect();
+      return { name: `${element.tagName.toLowerCase()}.${element.getAttribute('class') ?? ''} ${(element.getAttribute('aria-label') ?? element.textContent ?? '').trim().slice(0, 40)}`, marked, visible: width > 0 && height > 0 };
+    });
+    if (at === null || (stops.length > 0 && at.name === stops[0])) break;
+    stops.push(at.name);
+    if (!at.marked || !at.visible) unmarked.push(at.name);
+  }
+  return { stops, unmarked };
+}
+
+async function useTheme(frame: FrameLocator, { kind, theme }: (typeof THEMES)[number]): Promise<void> {
+  changeSettings(bench.sandbox, { 'workbench.colorTheme': theme, 'window.autoDetectHighContrast': false });
+  await frame.locator(`body.${kind}[data-vscode-theme-kind="${kind}"]`).waitFor();
+  await page.waitForTimeout(500); // Colours change by transition.
+}
+
+async function openTensors(): Promise<FrameLocator> {
+  const folder = treeRow(page, NAME);
+  if ((await folder.getAttribute('aria-expanded')) !== 'true') await folder.click();
+  await treeRow(page, 'model.safetensors').dblclick();
+  await page.locator('.tab.active', { hasText: 'model.safetensors' }).waitFor();
+  const frame = webview(page) as FrameLocator;
+  await frame.locator('body[data-page="tensors"]').waitFor();
+  await frame.getByText('model.embed_tokens.weight').first().waitFor();
+  return frame;
+}
+
+const PAGES = [
+  { name: 'analysis', open: async () => { const frame = await analyze(page, NAME); await finished(frame); await frame.locator('.graph g.node').first().waitFor(); await frame.locator('.details .blocks').waitFor(); return frame; }, stops: [/layer/i, /expert|node/i, /Table/, /Export/, /Run again/] },
+  { name: 'tensors', open: openTensors, stops: [/weight/] },
+] as const;
+
+describe.each(PAGES)('the $name page', ({ name, open, stops: expected }) => {
+  let frame: FrameLocator;
+
+  it('opens', async () => {
+    frame = await open();
+    await bench.picture(`${name}-opened`);
+  });
+
+  it.each(THEMES)('has no A or AA violation in $kind', async (theme) => {
+    await useTheme(frame, theme);
+    await bench.picture(`${name}-${theme.kind.replace('vscode-', '')}`);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('can be walked by keyboard, and the focus is always seen', async () => {
+    await useTheme(frame, THEMES[0]);
+    const { stops, unmarked } = await walk();
+    for (const pattern of expected) expect(stops.some((stop) => pattern.test(stop)), `${String(pattern)} in ${stops.join(' | ')}`).toBe(true);
+    expect(unmarked).toEqual([]);
+  });
+
+  it('works at 200 % zoom: nothing is cut off and nothing is wrong', async () => {
+    // A page at 200 % has half as many CSS pixels; the workbench around it keeps to its bars.
+    await page.setViewportSize({ width: VIEWPORT.width / 2, height: VIEWPORT.height / 2 });
+    await page.keyboard.press('Control+b');
+    await page.waitForTimeout(700);
+    await bench.picture(`${name}-zoom-200`);
+    const inner = (await webviewFrame(page)) as Frame;
+    const { scroll, client } = await inner.evaluate(() => ({ scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth }));
+    const found = await violations();
+    await page.setViewportSize(VIEWPORT);
+    await page.keyboard.press('Control+b');
+    await page.waitForTimeout(500);
+    expect(scroll).toBeLessThanOrEqual(client + 1);
+    expect(found).toEqual([]);
+  });
+});
+
+it('no page error, no request to another machine', () => {
+  expect(unexpectedErrors(bench.capture)).toEqual([]);
+  expect(bench.capture.external).toEqual([]);
+});
