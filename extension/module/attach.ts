@@ -3,14 +3,18 @@ import { linearsOf } from '../architecture/resolve';
 import type { BlockSpec, LinearSpec } from '../architecture/spec';
 import { readTensor } from '../checkpoint/readTensor';
 import type { LinearHook } from '../graph/block';
+import { Random } from '../numerics/random';
 import { failure } from '../protocol/errors';
 import { floats, type HostTensor } from '../graph/hostTensor';
+import { shuffledFactors } from './shuffle';
 import type { LoraModule, LoraSite } from './types';
 
 /** A module with the strength it acts with. */
 export interface ActiveModule {
   readonly module: LoraModule;
   readonly strength: number;
+  /** Instead of what was learned, its null: the factors' entries permuted with this seed (`shuffledFactors`). */
+  readonly shuffleSeed?: number;
 }
 
 /** Modules bound to the sites of a base: graph hooks and the inputs that go with them. */
@@ -39,14 +43,16 @@ export async function attachModules(model: BoundModel, active: readonly ActiveMo
   const linears = new Map<string, LinearSpec>();
   for (const stack of model.spec.stacks) for (const block of stack.blocks) for (const spec of linearsOf(block)) linears.set(model.tensor(spec.weight).name.replace(/\.weight$/, ''), spec);
   let id = 0;
-  for (const { module, strength } of active) {
+  for (const { module, strength, shuffleSeed } of active) {
     for (const site of module.sites) {
       const spec = findLinear(linears, site.target, model.spec.bodyPrefixes);
       if (!spec) throw failure('module/no-site', { path: module.path, target: site.target });
       if (site.a.shape[1] !== spec.inWidth) throw failure('module/shape', { path: module.path, tensor: site.a.name, expected: `${site.rank}, ${spec.inWidth}`, found: site.a.shape.join(', ') });
       if (site.b.shape[0] !== spec.outWidth) throw failure('module/shape', { path: module.path, tensor: site.b.name, expected: `${spec.outWidth}, ${site.rank}`, found: site.b.shape.join(', ') });
       const list = bySite.get(spec.weight) ?? [];
-      list.push({ id: id++, site, a: floats([site.rank, spec.inWidth], await readTensor(site.a)), b: floats([spec.outWidth, site.rank], await readTensor(site.b)), strength: floats([1], Float32Array.of(strength * site.scaling)) });
+      const learned = { a: await readTensor(site.a), b: await readTensor(site.b) };
+      const { a, b } = shuffleSeed === undefined ? learned : shuffledFactors(learned, site.rank, new Random(shuffleSeed, 'random module', site.target));
+      list.push({ id: id++, site, a: floats([site.rank, spec.inWidth], a), b: floats([spec.outWidth, site.rank], b), strength: floats([1], Float32Array.of(strength * site.scaling)) });
       bySite.set(spec.weight, list);
     }
   }
