@@ -96,14 +96,20 @@ export class ForwardPass {
     return head ? this.model.tensor(head.decoder.weight).shape[0] : 0;
   }
 
-  /** Runs the head slice by slice over the vocabulary; `each` sees the outputs of a slice on a pack. */
+  /**
+   * Runs the head slice by slice over the vocabulary; `each` sees the outputs of a slice on a pack. A pack's entry may hold
+   * any rows of its decoder input (a loss needs few); one without rows is left out.
+   */
   async head(decoderInput: readonly Float32Array[], kind: 'logits' | 'logSumExp', each: (pack: Pack, index: number, slice: readonly [number, number], outputs: Readonly<Record<string, HostTensor>>) => void): Promise<void> {
     const head = notNull(this.model.spec.head ?? null), rows = this.headRows;
     const size = Math.max(1, Math.min(rows, Math.floor(SLICE_ELEMENTS / Math.max(head.decoder.inWidth, this.packs.reduce((m, p) => Math.max(m, p.tokens), 1)))));
     for (let from = 0; from < rows; from += size) {
       const to = Math.min(rows, from + size);
       await this.use(`head ${from} ${to} ${kind}`, () => buildHeadSlice(this.model, from, to, kind), async (session) => {
-        for (const [i, pack] of this.packs.entries()) each(pack, i, [from, to], await this.run(session, { decoderInput: floats([pack.tokens, head.decoder.inWidth], decoderInput[i]) }));
+        for (const [i, pack] of this.packs.entries()) {
+          const tokens = decoderInput[i].length / head.decoder.inWidth;
+          if (tokens > 0) each(pack, i, [from, to], await this.run(session, { decoderInput: floats([tokens, head.decoder.inWidth], decoderInput[i]) }));
+        }
       });
     }
   }
