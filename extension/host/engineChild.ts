@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { type CancellationToken, createMessageConnection, IPCMessageReader, IPCMessageWriter, type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
 import { type EngineMethod, type EngineNotifications, type EngineParams, type EngineResult, RPC_FAILURE } from '../protocol/engineRpc';
 import { type ErrorRecord, failure, fromErrorRecord } from '../protocol/errors';
@@ -25,6 +26,8 @@ export interface EngineChildOptions {
   readonly startMs: number;
   /** Time between closing the channel and killing. */
   readonly farewellMs: number;
+  /** Called once when the process has ended, before the requests that were in flight are rejected. */
+  readonly onExit: (exit: EngineExit) => void;
   readonly onNotification: <N extends keyof EngineNotifications>(name: N, params: EngineNotifications[N]) => void;
 }
 
@@ -36,6 +39,9 @@ const NOTIFICATIONS: Readonly<Record<keyof EngineNotifications, true>> = {
   'engine/device': true,
 };
 
+/** What a request rejects with when the process ended under it. */
+export const GONE = new Error('the engine process has ended');
+
 /** One life of the engine process: forked, greeted, talked to, ended. Never reused after its end. */
 export class EngineChild {
   /** Settles when the engine has answered the greeting of the same build. */
@@ -45,6 +51,7 @@ export class EngineChild {
   readonly startedAt = Date.now();
   private readonly process: ChildProcess;
   private readonly connection: MessageConnection;
+  private readonly waiting = new Set<(reason: Error) => void>();
   private lastWords = '';
   private hasExited = false;
 
@@ -70,15 +77,23 @@ export class EngineChild {
     return !this.hasExited;
   }
 
-  /** Sends one request. Rejects with a `ModulensError` when the engine says no; waits for ever when the process ends. */
-  async send<M extends EngineMethod>(method: M, params: EngineParams<M>, token?: CancellationToken): Promise<EngineResult<M>> {
-    try {
-      return await this.connection.sendRequest<EngineResult<M>>(method, params, token);
-    } catch (error) {
-      // The end of the process is told by `exited`, which knows more than the connection does.
-      if (this.hasExited || !this.process.connected) return new Promise<never>(() => undefined);
-      throw asModulensError(error);
-    }
+  /** Sends one request. Rejects with a `ModulensError` when the engine says no, with `GONE` when the process ended meanwhile. */
+  send<M extends EngineMethod>(method: M, params: EngineParams<M>, token?: CancellationToken): Promise<EngineResult<M>> {
+    return new Promise((resolve, reject) => {
+      if (this.hasExited) return reject(GONE);
+      this.waiting.add(reject);
+      const answered = (settle: () => void): void => {
+        this.waiting.delete(reject);
+        settle();
+      };
+      this.connection.sendRequest<EngineResult<M>>(method, params, token).then(
+        (result) => answered(() => resolve(result)),
+        (error: unknown) => {
+          // When the channel broke, the end of the process is near and says more than the connection does.
+          if (!this.hasExited && this.process.connected) answered(() => reject(asModulensError(error)));
+        },
+      );
+    });
   }
 
   /** Closes the channel, which lets the engine clean up and end; kills it when it does not. */
@@ -100,11 +115,13 @@ export class EngineChild {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(failure('engine/start-failed', { file, reason: `it gave no sign of life within ${startMs / 1000} seconds` })), startMs);
     });
-    const gone = this.exited.then((exit) => {
-      throw failure('engine/start-failed', { file, reason: `it ended at once (${exit.how})` });
+    const greeting = this.send('engine/hello', hello).catch(async (error: unknown) => {
+      if (error !== GONE) throw error;
+      const { how } = await this.exited;
+      throw failure('engine/start-failed', { file, reason: `it ended at once (${how})` });
     });
     try {
-      const answer = await Promise.race([this.send('engine/hello', hello), late, gone]);
+      const answer = await Promise.race([greeting, late]);
       if (answer.build !== hello.build) throw failure('engine/build-mismatch', { host: hello.build, engine: answer.build });
     } catch (error) {
       this.kill();
@@ -122,16 +139,33 @@ export class EngineChild {
       log.warn(`[engine] ${text.trimEnd()}`);
     });
     return new Promise((resolve) => {
-      const ended = (how: string): void => {
+      const gone = (how: string): void => {
         this.hasExited = true;
         this.connection?.dispose();
-        resolve({ how: this.lastWords ? `${how}; last output: ${this.lastWords}` : how });
+        const exit = { how: this.lastWords ? `${how}; last output: ${this.lastWords}` : how };
+        this.options.onExit(exit);
+        for (const reject of this.waiting) reject(GONE);
+        this.waiting.clear();
+        resolve(exit);
       };
-      // `close` comes after the pipes are read to their end, so that the last words are complete.
-      child.once('close', (code, signal) => ended(signal ? `signal ${signal}` : `exit code ${code}`));
-      child.once('error', (error) => ended(error.message));
+      // `close` never comes after our own disconnect, so the pipes are waited for here: the last words shall be complete.
+      child.once('exit', (code, signal) => {
+        void Promise.race([Promise.all([ended(child.stdout), ended(child.stderr)]), delay(PIPES_MS)]).then(() => gone(signal ? `signal ${signal}` : `exit code ${code}`));
+      });
+      child.once('error', (error) => gone(error.message));
     });
   }
+}
+
+/** A grandchild could hold the pipes open for ever. */
+const PIPES_MS = 200;
+
+function ended(pipe: Readable | null): Promise<void> {
+  return new Promise((resolve) => (pipe && !pipe.readableEnded ? pipe.once('end', resolve) : resolve()));
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Long native stack lines would fill a message. */
@@ -141,8 +175,8 @@ function lastLine(text: string): string {
   return (text.trim().split('\n').at(-1) ?? '').trim().slice(0, LAST_WORDS_LIMIT);
 }
 
-function asModulensError(error: unknown): unknown {
-  if (!(error instanceof ResponseError) || error.code !== RPC_FAILURE) return error;
+function asModulensError(error: unknown): Error {
+  if (!(error instanceof ResponseError) || error.code !== RPC_FAILURE) return error instanceof Error ? error : new Error(String(error));
   const record = error.data as ErrorRecord;
   return fromErrorRecord(record) ?? failure('internal', { message: record.message });
 }

@@ -3,7 +3,7 @@ import type { EngineMethod, EngineNotifications, EngineParams, EngineResult } fr
 import { failure, ModulensError } from '../protocol/errors';
 import { type Disposable, Emitter } from './disposables';
 import { type Activity, blamed, describeActivity, describeWork } from './engineActivity';
-import { EngineChild, type EngineExit, type EngineLog } from './engineChild';
+import { EngineChild, GONE, type EngineExit, type EngineLog } from './engineChild';
 import { Backoff } from './engineBackoff';
 
 /** Waiting times in milliseconds. */
@@ -133,22 +133,19 @@ export class EngineProcess implements Disposable {
     this.setState('starting');
     try {
       await this.backoff.wait();
+      const begun = performance.now();
+      let greeted = false;
       const child = new EngineChild({
         file: this.options.file,
         env: this.options.env(),
         log: this.options.log,
         hello: this.options.hello(),
+        onExit: (exit) => greeted && this.onExit(child, exit),
         startMs: this.times.start,
         farewellMs: this.times.farewell,
         onNotification: (name, params) => this.receive({ name, params } as EngineNotification),
       });
-      const begun = performance.now();
-      let greeted = false;
-      const exit = child.exited.then((how) => greeted && this.onExit(child, how));
-      await child.ready.catch(async (error: unknown) => {
-        await exit;
-        throw error;
-      });
+      await child.ready;
       greeted = true;
       this.child = child;
       this.options.log.info(`engine ${child.pid} ready after ${Math.round(performance.now() - begun)} ms`);
@@ -172,10 +169,7 @@ export class EngineProcess implements Disposable {
     };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      const gone = child.exited.then(() => {
-        throw GONE;
-      });
-      return await Promise.race([child.send(method, params, source.token), gone]);
+      return await child.send(method, params, source.token);
     } finally {
       clearTimeout(killTimer);
       signal?.removeEventListener('abort', cancel);
@@ -250,9 +244,6 @@ export class EngineProcess implements Disposable {
     this.stateChange.fire(state);
   }
 }
-
-/** Thrown inside when the process ended under a request; never leaves this file. */
-const GONE = new Error('the engine process has ended');
 
 /** Waits for the start, but not longer than the user wants. */
 async function orCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined, activity: Activity): Promise<T> {

@@ -6,7 +6,7 @@ export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** power;
-  return `${power === 0 ? value : value.toPrecision(3).replace(/\.?0+$/, '')} ${units[power]}`;
+  return `${Number(value.toPrecision(3))} ${units[power]}`;
 }
 
 /** `124 M`, `7.24 B`. */
@@ -14,7 +14,7 @@ export function formatCount(count: number): string {
   const units = ['', ' k', ' M', ' B', ' T'];
   const power = Math.min(units.length - 1, count < 1 ? 0 : Math.floor(Math.log10(count) / 3));
   const value = count / 1000 ** power;
-  return `${power === 0 ? value : Number(value.toPrecision(3))}${units[power]}`;
+  return `${Number(value.toPrecision(3))}${units[power]}`;
 }
 
 /** The dim text beside a checkpoint: `llama · 4 layers · 7.6 MB`. */
