@@ -1,4 +1,5 @@
 import type { ErrorRecord } from '../../extension/protocol/errors';
+import { sentences } from '../render/sentences';
 import { pushButton } from '../ui/controls';
 import { el } from '../ui/dom';
 import type { PageContext } from './context';
@@ -18,11 +19,6 @@ export function errorNotice(context: PageContext, error: ErrorRecord, buttons?: 
     !buttons && kept.length > 0 && el('p', {}, `${keptText(kept)} Going on starts after them.`),
     el('div.buttons', {}, own, pushButton('Show the log', 'secondary', () => bridge.post({ type: 'showLog' }))),
     el('p.note', {}, 'Code ', el('span.mono', {}, error.code)));
-}
-
-/** Splits a message after full stops that end a sentence, not inside names and numbers. */
-export function sentences(message: string): readonly string[] {
-  return message.split(/(?<=[.!?])\s+(?=[\p{Lu}"'])/u).filter(Boolean);
 }
 
 function keptText(kept: readonly number[]): string {

@@ -1,6 +1,7 @@
 import type { AnalysisHead } from '../../extension/protocol/documents';
 import { formatNumber } from '../../extension/protocol/score';
 import { findingOf, holdsExpertsNote } from '../render/finding';
+import { shortCount } from '../render/shortCount';
 import { actionButton, meter, popupMenu, pushButton } from '../ui/controls';
 import type { Child } from '../ui/dom';
 import { el, replace } from '../ui/dom';
@@ -137,10 +138,4 @@ function capital(text: string): string {
 
 function deviceName(device: string): string {
   return { cpu: 'CPU', webgpu: 'WebGPU', cuda: 'CUDA', dml: 'DirectML', coreml: 'CoreML' }[device] ?? device;
-}
-
-/** 124 M, 6.74 G. */
-export function shortCount(value: number): string {
-  for (const [size, unit] of [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']] as const) if (value >= size) return `${formatNumber(Number((value / size).toPrecision(3)))} ${unit}`;
-  return formatNumber(value);
 }

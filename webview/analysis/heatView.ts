@@ -8,7 +8,7 @@ import { el, replace, svg } from '../ui/dom';
 import { rasterCanvas } from '../ui/drawSvg';
 import type { PageContext } from './context';
 import { follow } from './follow';
-import { colourScale } from './colourScale';
+import { colourScale } from '../ui/colourScale';
 import { icon } from '../ui/icons';
 
 /** Device-independent pixels of one bin of the map. */

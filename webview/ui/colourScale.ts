@@ -1,6 +1,6 @@
 import { cssOf } from '../render/colours';
-import { el } from '../ui/dom';
-import type { Theme } from '../ui/theme';
+import { el } from './dom';
+import type { Theme } from './theme';
 
 const WIDTH = 64;
 const HEIGHT = 8;
