@@ -80,7 +80,7 @@ export async function attachGolden(model: BoundModel, folder: string, strength: 
 }
 
 /** A pool that remembers which graphs did not run wholly on its device: a fallback must not pass for the device. */
-class WatchedPool extends SessionPool {
+export class WatchedPool extends SessionPool {
   readonly elsewhere = new Map<string, string>();
   readonly ran = new Set<string>();
 
@@ -95,7 +95,7 @@ class WatchedPool extends SessionPool {
 
 /** Sessions of a test file; released at its end. */
 export class Runner {
-  private readonly pool: WatchedPool;
+  readonly pool: WatchedPool;
   constructor(readonly device: DeviceName) {
     this.pool = new WatchedPool(device, 2);
   }

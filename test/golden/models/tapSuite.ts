@@ -1,10 +1,17 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { DeviceName } from '../../../extension/protocol/documents';
 import { attachGolden, disagreements, goldenIndex, type GoldenModel, goldenRows, openGolden, readGolden, Runner } from './goldenModels';
+import { logitsInPieces } from './stepByStep';
 
 /** Share of a tap's largest value that float32 on another runtime may differ by (the issue's own bound). */
 const TOLERANCE = 1e-4;
 const BLOCK_TAPS = ['input', 'output', 'attention.output', 'ffn.input', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output'];
+
+/** Single steps on a GPU: a software adapter compiles its kernels again for each length of the past. */
+const FEW_STEPS = 5;
+
+/** Families whose attention looks only back. */
+const CAUSAL = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_neox', 'opt'];
 
 /** Every tap of a golden as one tap list; `logits` only where the checkpoint has a head. */
 function everything(model: GoldenModel): string {
@@ -26,6 +33,21 @@ export function tapSuite(device: DeviceName): void {
       const found = await runner.taps(bound, goldenRows(model.folder), everything(model));
       expect([...found.keys()].sort()).toEqual([...model.taps].sort());
       expect(disagreements(found, golden, TOLERANCE)).toEqual([]);
+    });
+  });
+
+  describe(`token by token with past keys and values on ${device}`, () => {
+    const causal = models.filter((model) => CAUSAL.includes(model.family) && model.taps.includes('logits') && !/rope|hub|f16|bf16/.test(model.name));
+    it.each(causal.map((model) => [model.name, model] as const))('%s gives the same logits', async (_title, model) => {
+      const golden = readGolden(model.folder, 'golden.safetensors').get('logits');
+      const row = goldenRows(model.folder).at(-1);
+      if (!golden || !row) throw new Error(`${model.name}: no logits or no rows`);
+      // The last row is the longest: one token, several at once, then one by one to its end (on the CPU).
+      const singles = device === 'cpu' ? row.length - 5 : FEW_STEPS;
+      const pieces = [1, 4, ...Array<number>(singles).fill(1), row.length - 5 - singles].filter((size) => size > 0);
+      const found = await logitsInPieces(await openGolden(model.folder), row, pieces, runner.pool);
+      const last = { rows: row.length, width: golden.width, data: golden.data.slice(-row.length * golden.width) };
+      expect(disagreements(new Map([['logits', found]]), new Map([['logits', last]]), TOLERANCE)).toEqual([]);
     });
   });
 

@@ -38,4 +38,26 @@ describe('tap names', () => {
   });
 });
 
+/** Enough for more tokens than one run takes (512). */
+const COPIES = 15;
+
+describe('packing', () => {
+  it.each(['gpt2', 'bert', 'mistral'])('%s: rows spread over several runs give what one run gives', async (name) => {
+    const runner = new Runner('cpu');
+    const rows = goldenRows(name);
+    const golden = readGolden(name, 'golden.safetensors');
+    const found = await runner.taps(await openGolden(name), Array.from({ length: COPIES }, () => rows).flat(), 'blocks.1.ffn.hidden,final');
+    for (const [tap, { width, data }] of found) {
+      const size = data.length / COPIES;
+      const reference = golden.get(tap);
+      if (!reference) throw new Error(`${name} has no ${tap}`);
+      for (let copy = 0; copy < COPIES; copy++) {
+        const part = { rows: reference.rows, width, data: data.slice(copy * size, (copy + 1) * size) };
+        expect(disagreements(new Map([[tap, part]]), new Map([[tap, reference]]), TOLERANCE)).toEqual([]);
+      }
+    }
+    await runner.close();
+  });
+});
+
 tapSuite('cpu');
