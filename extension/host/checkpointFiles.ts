@@ -68,9 +68,9 @@ function isShardOf(name: string, names: readonly string[]): boolean {
  * that is a checkpoint; everything else stands for itself.
  */
 export function checkpointOf(path: string, isFile: (path: string) => boolean): string {
-  const { dirname, join } = pathOf(path);
   if (!belongsToFolder(nameOf(path)) || !isFile(path)) return path;
-  return isFile(join(dirname(path), 'config.json')) ? dirname(path) : path;
+  const folder = pathOf(path).dirname(path);
+  return isFile(pathOf(path).join(folder, 'config.json')) ? folder : path;
 }
 
 /** The file of a folder that stands for all its weights, for an editor that needs a file; null when there is none. */

@@ -40,7 +40,9 @@ const NOTIFICATIONS: Readonly<Record<keyof EngineNotifications, true>> = {
 };
 
 /** What a request rejects with when the process ended under it. */
-export const GONE = new Error('the engine process has ended');
+export class EngineGone extends Error {
+  override readonly name = 'EngineGone';
+}
 
 /** One life of the engine process: forked, greeted, talked to, ended. Never reused after its end. */
 export class EngineChild {
@@ -77,10 +79,10 @@ export class EngineChild {
     return !this.hasExited;
   }
 
-  /** Sends one request. Rejects with a `ModulensError` when the engine says no, with `GONE` when the process ended meanwhile. */
+  /** Sends one request. Rejects with a `ModulensError` when the engine says no, with `EngineGone` when the process ended meanwhile. */
   send<M extends EngineMethod>(method: M, params: EngineParams<M>, token?: CancellationToken): Promise<EngineResult<M>> {
     return new Promise((resolve, reject) => {
-      if (this.hasExited) return reject(GONE);
+      if (this.hasExited) return reject(new EngineGone());
       this.waiting.add(reject);
       const answered = (settle: () => void): void => {
         this.waiting.delete(reject);
@@ -116,7 +118,7 @@ export class EngineChild {
       timer = setTimeout(() => reject(failure('engine/start-failed', { file, reason: `it gave no sign of life within ${startMs / 1000} seconds` })), startMs);
     });
     const greeting = this.send('engine/hello', hello).catch(async (error: unknown) => {
-      if (error !== GONE) throw error;
+      if (!(error instanceof EngineGone)) throw error;
       const { how } = await this.exited;
       throw failure('engine/start-failed', { file, reason: `it ended at once (${how})` });
     });
@@ -144,7 +146,7 @@ export class EngineChild {
         this.connection?.dispose();
         const exit = { how: this.lastWords ? `${how}; last output: ${this.lastWords}` : how };
         this.options.onExit(exit);
-        for (const reject of this.waiting) reject(GONE);
+        for (const reject of this.waiting) reject(new EngineGone());
         this.waiting.clear();
         resolve(exit);
       };

@@ -3,7 +3,7 @@ import type { EngineMethod, EngineNotifications, EngineParams, EngineResult } fr
 import { failure, ModulensError } from '../protocol/errors';
 import { type Disposable, Emitter } from './disposables';
 import { type Activity, blamed, describeActivity, describeWork } from './engineActivity';
-import { EngineChild, GONE, type EngineExit, type EngineLog } from './engineChild';
+import { EngineChild, EngineGone, type EngineExit, type EngineLog } from './engineChild';
 import { Backoff } from './engineBackoff';
 
 /** Waiting times in milliseconds. */
@@ -87,9 +87,9 @@ export class EngineProcess implements Disposable {
       try {
         return await this.ask(child, activity, method, params, signal);
       } catch (error) {
-        if (error !== GONE) throw error;
-        const verdict: ModulensError | 'retry' = activity.verdict ?? 'retry';
-        if (verdict !== 'retry') throw verdict;
+        if (!(error instanceof EngineGone)) throw error;
+        const blame = blameOf(activity);
+        if (blame) throw blame;
         if (attempt > 0) throw failure('engine/stopped', { how: 'twice in a row', doing: describeActivity(activity) });
         this.options.log.info(`asking again after the engine's end: ${describeActivity(activity)}`);
       } finally {
@@ -243,6 +243,11 @@ export class EngineProcess implements Disposable {
     this.currentState = state;
     this.stateChange.fire(state);
   }
+}
+
+/** Why a request that lost its process is not asked again; null when it is. */
+function blameOf({ verdict }: InFlight): ModulensError | null {
+  return verdict instanceof ModulensError ? verdict : null;
 }
 
 /** Waits for the start, but not longer than the user wants. */

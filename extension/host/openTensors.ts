@@ -12,16 +12,15 @@ export async function openTensors(services: Services, place: string, name?: stri
 }
 
 async function fileOf(services: Services, folder: string, name?: string): Promise<string> {
-  const { join } = pathOf(folder);
   if (name !== undefined) {
     const { tensors } = await services.engine.request('checkpoint/inspect', { path: folder });
     const entry = tensors.find((tensor) => tensor.name === name);
-    if (entry) return join(folder, entry.file);
+    if (entry) return pathOf(folder).join(folder, entry.file);
   }
   const files = await vscode.workspace.fs.readDirectory(vscode.Uri.file(folder));
   const found = representativeFile(files.map(([file]) => file));
-  if (found === null) throw failure('checkpoint/not-found', { path: join(folder, 'model.safetensors') });
-  return join(folder, found);
+  if (found === null) throw failure('checkpoint/not-found', { path: pathOf(folder).join(folder, 'model.safetensors') });
+  return pathOf(folder).join(folder, found);
 }
 
 async function isFolder(place: string): Promise<boolean> {

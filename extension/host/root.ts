@@ -1,4 +1,4 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { AnalysisPanels } from './analysisPanels';
 import { CheckpointIndex } from './checkpointIndex';
 import { type CommandContext, COMMAND_TABLE } from './commands';

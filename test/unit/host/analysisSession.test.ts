@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AnalysisDocument, AnalysisHead, LayerResult } from '../../../extension/protocol/documents';
+import type { AnalysisHead, LayerResult } from '../../../extension/protocol/documents';
 import { failure } from '../../../extension/protocol/errors';
 import type { HostMessage } from '../../../extension/protocol/pageMessages';
 import { AnalysisSession } from '../../../extension/host/analysisSession';
@@ -31,7 +31,7 @@ describe('AnalysisSession', () => {
     expect(messages.map(({ type }) => type)).toEqual(['analysis/state', 'analysis/state', 'analysis/layer', 'analysis/layer', 'analysis/progress']);
     expect(state()).toMatchObject({ state: 'running', head: { key: 'k' }, layers: [{ index: 0 }, { index: 2 }] });
     expect(session.lastProgress()).toMatchObject({ progress: { stage: 'layer 1' } });
-    client.asked[0].resolve({ ...head('k'), layers: [layer(0), layer(1), layer(2)], finding: 'f' } as unknown as AnalysisDocument);
+    client.asked[0].resolve({ ...head('k'), layers: [layer(0), layer(1), layer(2)], finding: 'f' });
     await done;
     expect(state()).toMatchObject({ state: 'done', layers: [{ index: 0 }, { index: 1 }, { index: 2 }], document: { finding: 'f' } });
     expect(state().head).not.toHaveProperty('layers');
