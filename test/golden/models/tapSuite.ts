@@ -4,7 +4,7 @@ import { attachGolden, disagreements, goldenIndex, type GoldenModel, goldenRows,
 import { logitsInPieces } from './stepByStep';
 
 /** Share of a tap's largest value that float32 on another runtime may differ by (the issue's own bound). */
-const TOLERANCE = 1e-4;
+export const TOLERANCE = 1e-4;
 const BLOCK_TAPS = ['input', 'output', 'attention.output', 'ffn.input', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output'];
 
 /** Single steps on a GPU: a software adapter compiles its kernels again for each length of the past. */

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { disagreements, GOLDEN, goldenIndex, goldenRows, openGolden, readGolden, Runner } from './goldenModels';
-import { tapSuite } from './tapSuite';
+import { tapSuite, TOLERANCE } from './tapSuite';
 
 /** `model_type`s that the product promises to run. */
 const FAMILIES = ['gpt2', 'bert', 'roberta', 'xlm-roberta', 'distilbert', 'albert', 'llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gpt_neox', 'opt'];
@@ -47,6 +47,7 @@ describe('packing', () => {
     const rows = goldenRows(name);
     const golden = readGolden(name, 'golden.safetensors');
     const found = await runner.taps(await openGolden(name), Array.from({ length: COPIES }, () => rows).flat(), 'blocks.1.ffn.hidden,final');
+    expect(found.size).toBe(2);
     for (const [tap, { width, data }] of found) {
       const size = data.length / COPIES;
       const reference = golden.get(tap);
