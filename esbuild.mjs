@@ -137,12 +137,11 @@ function copyNative(target, dist) {
 
 const packageOf = name => JSON.parse(fs.readFileSync(path.join(NODE_MODULES, name, 'package.json'), 'utf8'));
 
-/** `node_modules/@a/b/c.js` -> `@a/b`; null for our own files. Nested packages count under their own path. */
+/** `node_modules/@a/b/c.js` -> `@a/b`; null for our own files. A nested package keeps its path (`a/node_modules/b`). */
 function packageName(input) {
-  const match = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
-  if (match === null) return null;
-  const end = input.indexOf(match[1], input.lastIndexOf('node_modules/')) + match[1].length;
-  return input.slice('node_modules/'.length, end);
+  const first = input.indexOf('node_modules/');
+  if (first < 0) return null;
+  return /^(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(input.slice(first + 'node_modules/'.length))[0];
 }
 
 /** Licence files of a package: its own, or ours where it ships none. Empty when neither exists. */

@@ -20,7 +20,8 @@ const ALLOWED = [
   /^extension\/dist\/codicon\.ttf$/,
   /^extension\/dist\/THIRD_PARTY_NOTICES\.txt$/,
   new RegExp(`^extension/dist/ort/${target}/[^/]+$`),
-  /^extension\/media\//,
+  /^extension\/media\/(icons|probe|walkthrough)\/[^/]+$/,
+  /^extension\/media\/sample\/([^/]+\.md|modulens-[^/]+\/[^/]+)$/,
 ];
 const NATIVE_LIBRARY = /\.(node|dll|dylib|so(\.[0-9.]+)?)$/;
 
