@@ -111,13 +111,13 @@ function block({ run, memory }: SimdKernel, a: Float32Array, b: Float32Array, k:
 
 /** Copies rows into panels of `width` rows, `[panel][depth, width]`, rows that are missing as zeros. */
 function pack(memory: Float32Array, at: number, source: Float32Array, row0: number, rows: number, c0: number, depth: number, k: number, width: number): void {
+  let to = at;
   for (let r0 = 0; r0 < rows; r0 += width) {
-    const panel = at + r0 * depth;
-    for (let r = 0; r < width; r++) {
-      const from = (row0 + r0 + r) * k + c0;
-      let to = panel + r;
-      if (r0 + r < rows) for (let c = 0; c < depth; c++, to += width) memory[to] = source[from + c];
-      else for (let c = 0; c < depth; c++, to += width) memory[to] = 0;
+    const present = Math.min(width, rows - r0);
+    const from = (row0 + r0) * k + c0;
+    for (let c = 0; c < depth; c++) {
+      for (let r = 0, read = from + c; r < present; r++, read += k) memory[to++] = source[read];
+      for (let r = present; r < width; r++) memory[to++] = 0;
     }
   }
 }

@@ -12,7 +12,7 @@ import { plusPlusCosts } from './plusPlus';
 export interface KMeansOptions {
   readonly experts: number;
   readonly seed: number;
-  /** Independent starts, of which the best is refined; 4 by default. */
+  /** Independent starts. By default 16 up to 1,024 neurons, where local optima lie far apart and cost little, else 3. */
   readonly inits?: number;
   /** Most rounds of assignment and means per start; 100 by default. */
   readonly maxIterations?: number;
@@ -39,16 +39,19 @@ interface Start {
   readonly sums: ClusterSums;
   readonly prices: Float64Array;
   readonly iterations: number;
+  readonly exchanges: number;
 }
 
+/** Up to this many neurons every start is refined by exchanges, above only the best one. */
+const REFINE_ALL = 1024;
 /** Exchanges and rounds alternate until neither helps; two turns are usual. */
 const MOST_TURNS = 10;
 
 /**
  * Balanced k-means on unit-norm keys (the partition of EMoE, arXiv 2310.10908, and of MoEfication's parameter clustering,
  * arXiv 2110.01786): sizes differ by at most one, every assignment is exact. k-means++ with greedy trials, then rounds of exact
- * balanced assignment and means; the best start is refined by exchanging neurons while that lowers the inertia. All
- * decisions are float64 in fixed order: labels depend on keys, options and seed alone.
+ * balanced assignment and means; the best start (in small layers every start) is refined by exchanging neurons while that
+ * lowers the inertia. All decisions are float64 in fixed order: labels depend on keys, options and seed alone.
  */
 export function balancedKMeans(keys: UnitKeys, options: KMeansOptions): KMeansResult {
   return finish(balancedKMeansSteps(keys, options));
@@ -59,14 +62,18 @@ export function* balancedKMeansSteps(keys: UnitKeys, options: KMeansOptions): St
   const { experts, seed } = options;
   if (!Number.isInteger(experts) || experts < 1 || experts > keys.neurons) throw new RangeError(`${experts} experts for ${keys.neurons} neurons`);
   const random = new Random(seed, 'balancedKMeans');
+  const small = keys.neurons <= REFINE_ALL;
+  const exchanging = (options.costExponent ?? 2) === 2;
   let best: Start | null = null;
-  for (let init = 0; init < (options.inits ?? 4); init++) {
+  for (let init = 0; init < Math.max(1, options.inits ?? (small ? 16 : 3)); init++) {
     const cost = yield* plusPlusCosts(keys, experts, random.fork('init', init));
-    const start = yield* rounds(keys, options, cost, null);
+    let start = yield* rounds(keys, options, cost, null);
+    if (small && exchanging) start = yield* refine(keys, options, start);
     if (best === null || start.sums.inertia() < best.sums.inertia()) best = start;
   }
-  const refined = (options.costExponent ?? 2) === 2 ? yield* refine(keys, options, best!) : { ...best!, exchanges: 0 };
-  return { labels: renumberByLowest(refined.labels), inertia: inertiaOf(keys, refined.labels, experts), iterations: refined.iterations, exchanges: refined.exchanges };
+  if (!small && exchanging) best = yield* refine(keys, options, best!);
+  const { labels, iterations, exchanges } = best!;
+  return { labels: renumberByLowest(labels), inertia: inertiaOf(keys, labels, experts), iterations, exchanges };
 }
 
 /** Exact assignment and means in turn, until labels stay as they are. */
@@ -93,11 +100,11 @@ function* rounds(keys: UnitKeys, options: KMeansOptions, cost: Float64Array, fro
     labels = next.labels;
     sums.costs(cost);
   }
-  return { labels: labels!, sums, prices: prices!, iterations };
+  return { labels: labels!, sums, prices: prices!, iterations, exchanges: 0 };
 }
 
 /** Exchanges, then rounds as long as an assignment still lowers the inertia. */
-function* refine(keys: UnitKeys, options: KMeansOptions, start: Start): Steps<Start & { readonly exchanges: number }> {
+function* refine(keys: UnitKeys, options: KMeansOptions, start: Start): Steps<Start> {
   let current: Start = start;
   let exchanges = 0;
   let iterations = start.iterations;

@@ -22,7 +22,7 @@ export class ClusterSums {
 
   /** Starts anew from labels. */
   *rebuild(labels: Int32Array): Steps<void> {
-    const { keys, experts, sizes, toCluster, within } = this;
+    const { keys, sizes, toCluster, within } = this;
     const n = keys.neurons;
     sizes.fill(0);
     within.fill(0);
@@ -30,7 +30,6 @@ export class ClusterSums {
     if (keys.gram !== null) this.addRows(labels, keys.gram);
     else yield* this.multiplyMeans(labels);
     for (let i = 0; i < n; i++) within[labels[i]] += toCluster[labels[i] * n + i];
-    for (let e = 0; e < experts; e++) within[e] = Math.max(0, within[e]);
   }
 
   private addRows(labels: Int32Array, gram: Float32Array): void {

@@ -64,6 +64,13 @@ function scaleRow(keys: Float32Array, rows: Float32Array, at: number, width: num
   return square;
 }
 
+/** Rows scaled to unit length `[count, width]`; rows without a direction (zero or not finite) become zero. */
+export function unitRows(values: Float32Array, count: number, width: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let r = 0; r < count; r++) scaleRow(values, out, r * width, width);
+  return out;
+}
+
 /** Projection on random signs (Achlioptas 2003), the same for all keys of a width. */
 function* sketchOf(rows: Float32Array, neurons: number, width: number): Steps<Float32Array> {
   const random = new Random(0, 'sketch', width);
