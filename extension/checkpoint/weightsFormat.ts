@@ -1,3 +1,5 @@
+import { readOnnxFile } from './onnxFile';
+import { readPytorchFile } from './pytorchFile';
 import { readSafetensorsFile, type WeightsFile } from './safetensorsFile';
 import type { CheckpointFormat } from './types';
 
@@ -16,6 +18,8 @@ export interface WeightsFormat {
 /** In order of preference where a folder holds several. */
 export const WEIGHTS_FORMATS: readonly WeightsFormat[] = [
   { format: 'safetensors', extensions: ['.safetensors'], single: ['model.safetensors'], index: 'model.safetensors.index.json', adapter: 'adapter_model.safetensors', read: readSafetensorsFile },
+  { format: 'pytorch', extensions: ['.bin', '.pt', '.pth'], single: ['pytorch_model.bin'], index: 'pytorch_model.bin.index.json', adapter: 'adapter_model.bin', read: readPytorchFile },
+  { format: 'onnx', extensions: ['.onnx'], single: ['model.onnx', 'onnx/model.onnx'], index: null, adapter: null, read: readOnnxFile },
 ];
 
 /** The format of a file by its name; null for other files. */
