@@ -36,7 +36,7 @@ const CASES = {
     most: { query: 'layers=32&experts=128&dff=11008&layer=12&expert=90' },
     two: { query: 'layers=2&experts=2&dff=256&labels=0' },
     failedDetail: { query: 'layer=7&expert=4&fail=analysis/expert' },
-    ablation: { query: 'layer=7&expert=4', act: (page) => page.getByRole('button', { name: 'Measure the ablation' }).click() },
+    ablation: { query: 'layer=7&expert=4', act: (page) => page.getByRole('button', { name: 'Measure ablation' }).click() },
     hover: { query: 'layer=7&expert=4', act: async (page) => page.locator('.layer').nth(7).locator('.cell').nth(1).hover() },
     zoom: { query: 'layer=7&expert=4', act: async (page) => {
       await page.locator('.heat').focus();
