@@ -40,7 +40,6 @@ export interface GoldenModule {
 }
 
 export const GOLDEN = path.join(__dirname, '../../fixtures/golden');
-const REMAKE = 'make it with test/golden/models/makeGoldens.py';
 
 /** The committed list of goldens; its absence is a failure. */
 export function goldenIndex(): { readonly models: readonly GoldenModel[]; readonly modules: readonly GoldenModule[] } {
@@ -53,20 +52,24 @@ export function goldenRows(folder: string): Int32Array[] {
   return input.input_ids.map((row) => Int32Array.from(row));
 }
 
-/** A safetensors file of float32 matrices, read without the code under test. */
+/** A committed file of float32 matrices. */
 export function readGolden(...parts: string[]): ReadonlyMap<string, Matrix> {
-  const bytes = file(...parts);
+  return readMatrices(existing(...parts)).matrices;
+}
+
+/** Any safetensors file of float32 matrices, read without the code under test. */
+export function readMatrices(name: string): { readonly metadata: Readonly<Record<string, string>>; readonly matrices: ReadonlyMap<string, Matrix> } {
+  const bytes = fs.readFileSync(name);
   const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, { dtype: string; shape: [number, number]; data_offsets: [number, number] }>;
-  const out = new Map<string, Matrix>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
-    if (entry.dtype !== 'F32' || entry.shape.length !== 2) throw new Error(`${parts.join('/')}: ${name} is not a float32 matrix; ${REMAKE}`);
+  const { __metadata__: metadata, ...header } = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as { __metadata__?: Record<string, string> } & Record<string, { dtype: string; shape: [number, number]; data_offsets: [number, number] }>;
+  const matrices = new Map<string, Matrix>();
+  for (const [key, entry] of Object.entries(header)) {
+    if (entry.dtype !== 'F32' || entry.shape.length !== 2) throw new Error(`${name}: ${key} is not a float32 matrix`);
     const [from, to] = entry.data_offsets;
     const copy = Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to));
-    out.set(name, { rows: entry.shape[0], width: entry.shape[1], data: new Float32Array(copy.buffer) });
+    matrices.set(key, { rows: entry.shape[0], width: entry.shape[1], data: new Float32Array(copy.buffer) });
   }
-  return out;
+  return { metadata: metadata ?? {}, matrices };
 }
 
 /** Opens and binds the checkpoint of a golden. */
@@ -157,11 +160,11 @@ function worst(own: Float32Array, reference: Float32Array): { readonly relative:
   return { relative: most / scale, at };
 }
 
-function file(...parts: string[]): Buffer {
+function existing(...parts: string[]): string {
   const name = path.join(GOLDEN, ...parts);
-  if (!fs.existsSync(name)) throw new Error(`the golden ${parts.join('/')} is missing: ${REMAKE}`);
-  return fs.readFileSync(name);
+  if (!fs.existsSync(name)) throw new Error(`the golden ${parts.join('/')} is missing: make it with test/golden/models/makeGoldens.py`);
+  return name;
 }
 function text(...parts: string[]): string {
-  return file(...parts).toString('utf8');
+  return fs.readFileSync(existing(...parts), 'utf8');
 }
