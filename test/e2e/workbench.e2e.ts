@@ -103,7 +103,7 @@ describe('the bundled sample', () => {
   });
 
   it('leaves no trace in the model folder, and the log names no error', () => {
-    const names = readAll((logFiles(bench.sandbox) as string[]).filter((file) => file.endsWith('Modulens.log')));
+    const names = readAll((logFiles(bench.sandbox)).filter((file) => file.endsWith('Modulens.log')));
     expect(names).toMatch(/engine \d+ ready/);
     expect(names.split('\n').filter((line) => line.includes('[error]') && !line.includes('cut.safetensors'))).toEqual([]);
     expect(unexpectedErrors(bench.capture)).toEqual([]);
@@ -111,7 +111,7 @@ describe('the bundled sample', () => {
   });
 
   it('activates fast', () => {
-    const log = readAll((logFiles(bench.sandbox) as string[]).filter((file) => file.endsWith('Modulens.log')));
+    const log = readAll((logFiles(bench.sandbox)).filter((file) => file.endsWith('Modulens.log')));
     const milliseconds = Number(/activated in ([\d.]+) ms/.exec(log)?.[1]);
     console.log(`activated in ${milliseconds} ms`);
     // The limit of 50 ms is the benchmark's, on a quiet machine; here only a gross mistake fails.
