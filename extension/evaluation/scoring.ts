@@ -65,7 +65,7 @@ export function headOf(model: BoundModel): HeadSpec {
 }
 
 async function scoreGroup(setting: ScoringSetting, group: readonly ScoredSequence[], progress: (share: number) => void): Promise<Float64Array[]> {
-  const { model, environment, modules } = setting, head = headOf(model), width = head.decoder.inWidth;
+  const { model, environment, modules } = setting;
   const pass = new ForwardPass(model, group.map((s) => s.ids), environment, modules);
   const blocks = pass.stack.blocks, hidden = await pass.embed();
   for (const [i, block] of blocks.entries()) {
@@ -73,7 +73,12 @@ async function scoreGroup(setting: ScoringSetting, group: readonly ScoredSequenc
     progress((i + 1) / (blocks.length + 1));
   }
   const { decoderInput } = await pass.preHead(hidden, { final: true, head: true });
+  return logProbabilities(model, pass, decoderInput, group.map((s) => s.targets));
+}
 
+/** Natural log-probabilities of the targets of each sequence of a pass whose decoder inputs are known, float64. */
+export async function logProbabilities(model: BoundModel, pass: ForwardPass, decoderInput: readonly Float32Array[], targets: readonly (readonly Target[])[]): Promise<Float64Array[]> {
+  const head = headOf(model), width = head.decoder.inWidth;
   // Only rows that a target is read from go through the head.
   const places = pass.packs.map((): { readonly sequence: number; readonly target: number; readonly id: number }[] => []);
   const wanted = pass.packs.map((pack, p) => {
@@ -81,7 +86,7 @@ async function scoreGroup(setting: ScoringSetting, group: readonly ScoredSequenc
     for (let t = 0; t < pack.tokens; t++) {
       if (pack.positions[t] !== 0) continue;
       const sequence = pack.sequences[t];
-      group[sequence].targets.forEach((target, k) => {
+      targets[sequence].forEach((target, k) => {
         rows.push(t + target.row);
         places[p].push({ sequence, target: k, id: target.id });
       });
@@ -96,7 +101,7 @@ async function scoreGroup(setting: ScoringSetting, group: readonly ScoredSequenc
     for (let i = 0; i < sliceTop.length; i++) mergeSlice(top[p], sum[p], i, sliceTop[i], sliceSum[i]);
   });
   const own = await ownLogits(model, head, places.map((list) => list.map((place) => place.id)), wanted);
-  const out = group.map((s) => new Float64Array(s.targets.length));
+  const out = targets.map((list) => new Float64Array(list.length));
   places.forEach((list, p) => {
     list.forEach(({ sequence, target }, i) => {
       const value = own[p][i] - (top[p][i] + Math.log(sum[p][i]));

@@ -294,7 +294,12 @@ export interface EvaluationRun {
   readonly tokens: number;
   readonly lossPerToken: number;
   readonly bitsPerByte: number;
+  /** With labels in the file: share of labelled rows whose label is the likeliest per character. */
   readonly accuracy?: number;
+  /** Labelled rows, labels to choose between, and the share that always answering the most frequent one would reach. */
+  readonly accuracyRows?: number;
+  readonly labels?: number;
+  readonly majorityShare?: number;
 }
 
 export interface EvaluateDocument extends DocumentHead {
@@ -305,6 +310,8 @@ export interface EvaluateDocument extends DocumentHead {
   readonly data: { readonly file: string; readonly documents: number; readonly skipped: number; readonly sha256: string };
   readonly runs: readonly EvaluationRun[];
   readonly controls: readonly EvaluationRun[];
+  /** Losses are pseudo-likelihoods of a masked model. */
+  readonly pseudo?: boolean;
 }
 
 export interface ProbeDocument extends DocumentHead {
