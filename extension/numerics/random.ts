@@ -100,13 +100,14 @@ export class Random {
     return (high * 67108864 + low) / 9007199254740992;
   }
 
-  /** Uniform integer on 0 .. bound - 1 without modulo bias; bound at most 2^32. */
+  /** Uniform integer on 0 .. bound - 1 without bias (Lemire 2019: multiply, reject the few low remainders); bound at most 2^21. */
   integer(bound: number): number {
-    if (!(bound >= 1 && bound <= 4294967296)) throw new RangeError(`integer bound ${bound} must lie between 1 and 2^32`);
-    const limit = 4294967296 - (4294967296 % bound);
+    if (!(bound >= 1 && bound <= 2097152)) throw new RangeError(`integer bound ${bound} must lie between 1 and 2^21`);
     for (;;) {
-      const draw = this.uint32();
-      if (draw < limit) return draw % bound;
+      const product = this.uint32() * bound;
+      const whole = Math.floor(product / 4294967296);
+      const rest = product - whole * 4294967296;
+      if (rest >= bound || rest >= (4294967296 - bound) % bound) return whole;
     }
   }
 

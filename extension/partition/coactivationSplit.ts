@@ -5,7 +5,7 @@ import type { Steps } from '../numerics/steps';
 import { balancedKMeansSteps } from './balancedKMeans';
 import { ClusterSums } from './clusterSums';
 import { exchange } from './exchange';
-import { unitKeysSteps } from './keys';
+import { rowMinima, unitKeysSteps } from './keys';
 import type { UnitKeys } from './keys';
 
 export interface CoactivationSplitOptions {
@@ -85,9 +85,7 @@ function scaledWeights(gram: Float32Array, n: number, objective: 'cut' | 'modula
 
 /** The graph in the shape that the exchange search reads: its weights stand where dot products of keys stand. */
 function asKeys(weights: Float32Array, neurons: number): UnitKeys {
-  let leastDot = 0;
-  for (let at = 0; at < weights.length; at++) if (weights[at] < leastDot) leastDot = weights[at];
-  return { neurons, width: 0, rows: new Float32Array(0), squares: new Float64Array(neurons), dead: new Int32Array(0), gram: weights, leastDot, sketch: null };
+  return { neurons, width: 0, rows: new Float32Array(0), squares: new Float64Array(neurons), dead: new Int32Array(0), gram: weights, leastDots: rowMinima(weights, neurons), sketch: null };
 }
 
 /** Rows of the graph divided by the square roots of both degrees: what a neuron fires with, whatever its rate. */

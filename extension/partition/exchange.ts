@@ -57,7 +57,7 @@ class ExchangeSearch {
 
   /**
    * Takes the best improving step between two clusters; false when there is none. An exchange of i and j lowers the inertia by
-   * u_i + v_j - 2 w x_i·x_j with w = 1/|a| + 1/|b|, so an i whose u_i is too low for any j is passed over.
+   * u_i + v_j - 2 w x_i·x_j with w = 1/|a| + 1/|b|.
    */
   improve(a: number, b: number): boolean {
     const { n, gram, diagonal, members, gainB } = this;
@@ -76,7 +76,7 @@ class ExchangeSearch {
       gainB[q] = gain;
       if (gain > most) most = gain;
     }
-    const reach = most - 2 * weight * this.keys.leastDot;
+    const { leastDots } = this.keys;
     const twice = 2 * weight;
     let bestGain = LEAST_GAIN;
     let bestA = -1;
@@ -84,9 +84,12 @@ class ExchangeSearch {
     for (let p = 0; p < listA.length; p++) {
       const i = listA[p];
       const gainA = weight * diagonal[i] + 2 * (toCluster[rowB + i] * inverseB - toCluster[rowA + i] * inverseA);
-      if (gainA + reach <= bestGain) continue;
+      // Reading the Gram matrix out of order is what costs, so candidates that even the least dot product of i cannot save are passed over.
+      const reach = gainA - twice * leastDots[i];
+      if (reach + most <= bestGain) continue;
       const row = i * n;
       for (let q = 0; q < listB.length; q++) {
+        if (reach + gainB[q] <= bestGain) continue;
         const gain = gainA + gainB[q] - twice * gram[row + listB[q]];
         if (gain > bestGain) {
           bestGain = gain;

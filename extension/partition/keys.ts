@@ -20,8 +20,8 @@ export interface UnitKeys {
   readonly dead: Int32Array;
   /** `rows · rowsᵀ` `[neurons, neurons]`; null above 8,192 neurons. */
   readonly gram: Float32Array | null;
-  /** Least entry of `gram`: bounds how far apart two keys can lie; -1 without it. */
-  readonly leastDot: number;
+  /** Least entry of each row of `gram` `[neurons]`: bounds how far apart two keys can lie; empty without it. */
+  readonly leastDots: Float32Array;
   /** Random projection of the rows `[neurons, 128]` that keeps dot products roughly; only without `gram`, only for choosing starts. */
   readonly sketch: Float32Array | null;
 }
@@ -43,10 +43,20 @@ export function* unitKeysSteps(keys: Float32Array, neurons: number, width: numbe
     if (i % 1024 === 0) yield;
   }
   const gram = neurons <= gramLimit ? yield* gramSteps(rows, neurons, width) : null;
-  let leastDot = gram === null ? -1 : Infinity;
-  if (gram !== null) for (let at = 0; at < gram.length; at++) if (gram[at] < leastDot) leastDot = gram[at];
+  const leastDots = gram === null ? new Float32Array(0) : rowMinima(gram, neurons);
   const sketch = gram === null ? yield* sketchOf(rows, neurons, width) : null;
-  return { neurons, width, rows, squares, dead: Int32Array.from(dead), gram, leastDot, sketch };
+  return { neurons, width, rows, squares, dead: Int32Array.from(dead), gram, leastDots, sketch };
+}
+
+/** Least entry of each row of a square matrix. */
+export function rowMinima(matrix: Float32Array, size: number): Float32Array {
+  const out = new Float32Array(size);
+  for (let i = 0, at = 0; i < size; i++) {
+    let least = Infinity;
+    for (let j = 0; j < size; j++, at++) if (matrix[at] < least) least = matrix[at];
+    out[i] = least;
+  }
+  return out;
 }
 
 /** Writes a row scaled to unit length; returns its squared length as stored, 0 for a row without a direction. */

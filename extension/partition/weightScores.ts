@@ -20,8 +20,6 @@ export interface WeightScoreOptions {
 }
 
 export interface WeightScores {
-  /** The layer's partition: `balancedKMeans` with seed `seed` and its usual number of starts. */
-  readonly partition: KMeansResult;
   /** Mean inertia per neuron (0 to 1) of the single-start clusterings, less is more compact. */
   readonly compactness: Score;
   /** Mean pairwise ARI of the single-start clusterings, which differ in their seed only. */
@@ -49,7 +47,6 @@ export function weightScores(keys: Float32Array, neurons: number, width: number,
 export function* weightScoresSteps(keys: Float32Array, neurons: number, width: number, options: WeightScoreOptions, unit?: UnitKeys): Steps<WeightScores> {
   const draws = options.draws ?? 5;
   const prepared = unit ?? (yield* unitKeysSteps(keys, neurons, width));
-  const partition = yield* balancedKMeansSteps(prepared, { experts: options.experts, seed: options.seed });
   const real = yield* clusterings(prepared, options);
   const nullInertia = new Float64Array(draws);
   const nullAgreement = new Float64Array(draws);
@@ -61,7 +58,6 @@ export function* weightScoresSteps(keys: Float32Array, neurons: number, width: n
   }
   const shared = { n: neurons, nOf: 'neurons', nullKind: COLUMN_NULL };
   return {
-    partition,
     compactness: scoreAgainstNull({ ...shared, value: meanInertia(real) / neurons, draws: nullInertia, unit: 'inertia per neuron', direction: 'less' }),
     stability: scoreAgainstNull({ ...shared, value: meanPairwiseAgreement(real), draws: nullAgreement, unit: 'ARI', direction: 'greater' }),
     nullInertia,
