@@ -141,7 +141,7 @@ export class ForwardPass {
   }
 
   private async use(key: string, build: () => Promise<Parameters<typeof GraphSession.create>[0]>, work: (session: GraphSession) => Promise<void>): Promise<void> {
-    await this.environment.pool.with(`${this.model.checkpoint.path}|${stampKey(this.model)}|${key}`, build, work);
+    await this.environment.pool.with(sessionPrefix(this.model) + key, build, work);
   }
 
   private async run(session: GraphSession, feeds: Feeds): Promise<Readonly<Record<string, HostTensor>>> {
@@ -156,6 +156,11 @@ const SLICE_ELEMENTS = 32 << 20;
 /** Parameters in the linear maps of a block. */
 export function blockParameters(block: BlockSpec): number {
   return linearsOf(block).reduce((sum, l) => sum + l.inWidth * l.outWidth, 0);
+}
+
+/** Tells sessions of a checkpoint from those of what its files held before. */
+export function sessionPrefix(model: BoundModel): string {
+  return `${model.checkpoint.path}|${stampKey(model)}|`;
 }
 
 function stampKey(model: BoundModel): string {

@@ -63,3 +63,13 @@ export function attentionBias(pack: Pack, causal: boolean, window: number | unde
   }
   return out;
 }
+
+/** Attention bias of `tokens` new tokens after `past` earlier ones of the same text, causal: `[tokens, past + tokens]`. */
+export function cachedBias(tokens: number, past: number, window: number | undefined): Float32Array {
+  const keys = past + tokens, out = new Float32Array(tokens * keys).fill(HIDDEN);
+  for (let q = 0; q < tokens; q++) {
+    const at = past + q;
+    out.fill(0, q * keys + Math.max(0, window === undefined ? 0 : at - window + 1), q * keys + at + 1);
+  }
+  return out;
+}

@@ -15,6 +15,8 @@ export interface AnalyzeOptions {
   readonly seed?: number;
   readonly device?: DeviceChoice;
   readonly threads?: number;
+  /** Measure the loss without each layer's experts, against matched random groups. */
+  readonly ablation?: boolean;
   /** Layer to finish first (what the user looks at). */
   readonly firstLayer?: number;
 }

@@ -3,6 +3,7 @@ import { define, EXIT } from './define';
 /** Families, sites, taps and plugged-in modules: the `architecture/`, `graph/` and `module/` rooms. */
 export const modelErrors = {
   'model/unsupported-family': define<{ path: string; family: string; known: string }>(EXIT.cannot, (a) => `${a.path} is of the family "${a.family}", which Modulens cannot run yet. It can run: ${a.known}. The weights can still be inspected and split into experts.`),
+  'model/onnx-not-run': define<{ path: string }>(EXIT.cannot, (a) => `${a.path} is an ONNX graph. Modulens inspects it and splits its FFN weights where it recognises them, but does not run it yet.`),
   'model/no-config': define<{ path: string }>(EXIT.cannot, (a) => `${a.path} has no config.json, so its family is unknown and it cannot be run. Put the model's config.json beside the weights.`),
   'model/config-field': define<{ file: string; field: string; expected: string; found: string }>(EXIT.input, (a) => `${a.file}: field "${a.field}" should be ${a.expected} but is ${a.found}. Correct the file, or take it from the model's source again.`),
   'model/config-unsupported': define<{ file: string; field: string; value: string; supported: string }>(EXIT.cannot, (a) => `${a.file}: "${a.field}" is ${a.value}, which Modulens cannot run (it runs: ${a.supported}). The weights can still be inspected.`),
@@ -12,6 +13,7 @@ export const modelErrors = {
   'model/unknown-tap': define<{ tap: string; known: string }>(EXIT.cannot, (a) => `This checkpoint has no tap "${a.tap}". It has: ${a.known}.`),
   'model/token-id': define<{ id: number; vocabulary: number; row: number }>(EXIT.input, (a) => `Token id ${a.id} in row ${a.row} is outside the vocabulary of ${a.vocabulary}. Use ids of this model's own tokenizer.`),
   'model/too-long': define<{ row: number; tokens: number; context: number }>(EXIT.input, (a) => `Row ${a.row} has ${a.tokens} ids, more than the model's context of ${a.context}. Cut it.`),
+  'model/not-causal': define<{ path: string; what: string }>(EXIT.cannot, (a) => `${a.path} sees text in both directions, so ${a.what} is not possible. Use a causal language model.`),
   'module/unreadable': define<{ path: string; reason: string }>(EXIT.input, (a) => `${a.path} cannot be read as a PEFT module: ${a.reason}.`),
   'module/unsupported-kind': define<{ path: string; kind: string }>(EXIT.cannot, (a) => `${a.path} holds a module of kind "${a.kind}", which Modulens cannot run yet. LoRA runs.`),
   'module/unsupported-flag': define<{ path: string; flag: string; value: string }>(EXIT.cannot, (a) => `${a.path}: adapter_config.json sets "${a.flag}" to ${a.value}, which changes the forward pass in a way that Modulens does not run yet. Nothing was computed.`),

@@ -1,0 +1,144 @@
+import os from 'node:os';
+import path from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { removeTemporaryFiles } from '../checkpoint/atomicFile';
+import { DEVICES, type DeviceChoice } from '../protocol/documents';
+import { type ErrorRecord, failure, toErrorRecord } from '../protocol/errors';
+import type { Progress } from '../protocol/progress';
+import { VERSION } from '../protocol/version';
+import type { OperationContext } from './context';
+import { formatAnalysis, formatEvaluation, formatInspect, formatProbe } from './cliText';
+import type { ModuleChoice } from './operations/probe';
+
+interface CommonOptions {
+  readonly json?: boolean;
+  readonly device: DeviceChoice;
+  readonly seed: number;
+  readonly threads: number;
+  readonly cacheDir: string;
+  readonly progress?: string;
+  readonly quiet?: boolean;
+}
+
+/** Bytes that the result store may take: 2 GB. */
+const CACHE_BYTES = 2 * 1024 ** 3;
+const INTERRUPTED: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 130, SIGTERM: 143 };
+
+/** The platform's folder for caches. */
+function defaultCacheDir(): string {
+  if (process.env['MODULENS_CACHE_DIR']) return process.env['MODULENS_CACHE_DIR'];
+  if (process.platform === 'win32') return path.join(process.env['LOCALAPPDATA'] ?? path.join(os.homedir(), 'AppData', 'Local'), 'modulens', 'cache');
+  if (process.platform === 'darwin') return path.join(os.homedir(), 'Library', 'Caches', 'modulens');
+  return path.join(process.env['XDG_CACHE_HOME'] ?? path.join(os.homedir(), '.cache'), 'modulens');
+}
+
+const whole = (least: number) => (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`a whole number from ${least} on is expected.`);
+  return value;
+};
+
+function moduleChoice(text: string, previous: readonly ModuleChoice[]): readonly ModuleChoice[] {
+  const match = /^(.*)=(-?\d*\.?\d+(?:e[+-]?\d+)?)$/i.exec(text);
+  return [...previous, match ? { path: match[1], strength: Number(match[2]) } : { path: text, strength: 1 }];
+}
+
+function withCommon(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON document to stdout')
+    .addOption(new Option('--device <name>', 'where to compute').choices([...DEVICES]).default('auto'))
+    .option('--seed <n>', 'seed of everything random', whole(0), 0)
+    .option('--threads <n>', 'threads of ONNX Runtime (0: its own choice)', whole(0), 0)
+    .option('--cache-dir <folder>', 'where results are kept', defaultCacheDir())
+    .addOption(new Option('--progress <format>', 'print progress records to stderr').choices(['json']))
+    .option('--quiet', 'no progress on stderr');
+}
+
+/** Runs an operation with the command line's context and prints what it gives. */
+async function perform<T>(options: CommonOptions, work: (context: OperationContext) => Promise<T>, text: (result: T) => string): Promise<void> {
+  const controller = new AbortController();
+  let signalled: NodeJS.Signals | null = null;
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (signalled) { removeTemporaryFiles(); process.exit(INTERRUPTED[signal] ?? 130); }
+    signalled = signal;
+    controller.abort(failure('cancelled', { what: 'The command' }));
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  let lastStage = '';
+  const context: OperationContext = {
+    signal: controller.signal, interactive: false,
+    settings: { cacheDir: options.cacheDir, cacheBytes: CACHE_BYTES, threads: options.threads, device: options.device },
+    log: (level, message) => { if (!options.quiet && (level !== 'info' || options.progress === undefined)) process.stderr.write(`${message}\n`); },
+    progress: (progress: Progress) => {
+      if (options.progress === 'json') process.stderr.write(`${JSON.stringify(progress)}\n`);
+      else if (!options.quiet && process.stderr.isTTY && progress.stage !== lastStage) process.stderr.write(`${(lastStage = progress.stage)} (${progress.done} of ${progress.total})\n`);
+    },
+  };
+  try {
+    const result = await work(context);
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${text(result)}\n`);
+  } catch (error) {
+    report(error, options.json === true);
+    if (signalled) process.exitCode = INTERRUPTED[signalled] ?? 130;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+function report(error: unknown, json: boolean): void {
+  const record: ErrorRecord = toErrorRecord(error);
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code: record.code, args: record.args, message: record.message } })}\n`);
+  process.stderr.write(`modulens: ${record.message}\n`);
+  if (record.code === 'internal' && error instanceof Error && process.env['MODULENS_DEBUG']) process.stderr.write(`${error.stack ?? ''}\n`);
+  process.exitCode = record.exit;
+}
+
+function program(): Command {
+  const root = new Command('modulens').description('Explore the modules that live inside transformer checkpoints. Every figure comes with what chance would give.').version(VERSION).exitOverride().showSuggestionAfterError();
+  const command = (spec: string, description: string): Command => withCommon(root.command(spec).description(description)).exitOverride();
+
+  command('inspect <checkpoint>', 'family, sizes and tensors of a checkpoint, from its headers')
+    .option('--hash', 'add the SHA-256 of the weight files')
+    .action(async (checkpoint: string, options: CommonOptions & { hash?: boolean }) => perform(options, async (context) => (await import('./operations/inspect')).run({ path: checkpoint, ...(options.hash ? { hash: true } : {}) }, context), formatInspect));
+
+  command('probe <checkpoint>', 'run text through a checkpoint and write inner tensors')
+    .option('--text <file>', '.txt or .jsonl').option('--tokens <file>', '{"input_ids": [[...], ...]}')
+    .requiredOption('--tap <names>', 'blocks.*.ffn.hidden,logits').requiredOption('--out <file>', '.safetensors').option('--overwrite', 'replace an existing file')
+    .option('--module <folder[=weight]>', 'a PEFT LoRA to attach (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
+    .action(async (checkpoint: string, options: CommonOptions & { text?: string; tokens?: string; tap: string; out: string; overwrite?: boolean; module: readonly ModuleChoice[] }) => perform(options, async (context) => {
+      if ((options.text === undefined) === (options.tokens === undefined)) throw failure('usage', { message: 'Pass either --text FILE or --tokens FILE.json.' });
+      const { text, tokens, tap, out, overwrite } = options;
+      return (await import('./operations/probe')).run({ path: checkpoint, tap, out, modules: options.module, device: options.device, ...(text === undefined ? {} : { text }), ...(tokens === undefined ? {} : { tokens }), ...(overwrite ? { overwrite } : {}) }, context);
+    }, formatProbe));
+
+  command('analyze <checkpoint>', 'split FFN layers into experts and score them against chance')
+    .option('--probe <file>', 'labelled texts (.jsonl) or texts (.txt); the built-in probe otherwise').option('--weights-only', 'run no text')
+    .addOption(new Option('--method <name>', 'how neurons are grouped').choices(['keys', 'coactivation']).default('keys'))
+    .option('--experts <n>', 'experts per layer', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
+    .option('--ablation', 'measure the loss without each layer\'s experts (slow on large models)').option('--html <file>', 'write a report').option('--overwrite', 'replace an existing report')
+    .action(async (checkpoint: string, options: CommonOptions & { probe?: string; weightsOnly?: boolean; method: 'keys' | 'coactivation'; experts?: number; topK?: number; layers?: string; html?: string; overwrite?: boolean; ablation?: boolean }) => perform(options, async (context) => {
+      const { probe, weightsOnly, method, experts, topK, layers, html, overwrite, ablation } = options;
+      return (await import('./operations/analyzeCommand')).run({ path: checkpoint, options: { method, seed: options.seed, device: options.device, ...(probe === undefined ? {} : { probe }), ...(weightsOnly ? { weightsOnly } : {}), ...(experts === undefined ? {} : { experts }), ...(topK === undefined ? {} : { topK }), ...(layers === undefined ? {} : { layers }), ...(ablation ? { ablation } : {}) }, ...(html === undefined ? {} : { html }), overwrite: overwrite === true }, context);
+    }, formatAnalysis));
+
+  command('evaluate <checkpoint>', 'loss of a checkpoint on texts, with and without modules')
+    .requiredOption('--data <file>', '.jsonl with text, or text/text2/label').option('--pseudo', 'pseudo-likelihood for masked language models')
+    .option('--module <folder[=weight]>', 'a PEFT LoRA to attach (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
+    .action(async (checkpoint: string, options: CommonOptions & { data: string; pseudo?: boolean; module: readonly ModuleChoice[] }) => perform(options, async (context) =>
+      (await import('./operations/evaluate')).run({ path: checkpoint, data: options.data, modules: options.module, device: options.device, seed: options.seed, ...(options.pseudo ? { pseudo: true } : {}) }, context), formatEvaluation));
+  return root;
+}
+
+async function main(): Promise<void> {
+  const json = process.argv.includes('--json');
+  try {
+    await program().parseAsync(process.argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) { report(error, json); return; }
+    if (error.exitCode === 0) return;
+    process.exitCode = 2;
+    if (json) process.stdout.write(`${JSON.stringify({ error: { code: 'usage', args: { message: error.message }, message: error.message } })}\n`);
+  }
+}
+
+void main();

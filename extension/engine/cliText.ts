@@ -1,0 +1,41 @@
+import { type AnalysisDocument, type EvaluateDocument, type InspectDocument, LAYER_SCORES, type LayerScoreName, type ProbeDocument } from '../protocol/documents';
+import { formatNumber, formatScore, type Score } from '../protocol/score';
+
+/** Columns padded to the widest cell; numbers are already text. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => [...(row[c] ?? '')].length)));
+  return rows.map((row) => row.map((cell, c) => cell + ' '.repeat(Math.max(0, widths[c] - [...cell].length))).join('  ').trimEnd()).join('\n');
+}
+
+function notes(document: { readonly warnings: readonly { readonly message: string }[] }): string[] {
+  return document.warnings.map((w) => `note: ${w.message}`);
+}
+
+export function formatInspect(d: InspectDocument): string {
+  const facts = [['family', d.family ?? 'unknown'], ['architecture', d.architecture ?? 'none of ours'], ['parameters', formatNumber(d.parameters)], ['size', `${formatNumber(d.bytes)} bytes, mostly ${d.dtype}`], ['layers', d.layers === null ? 'unknown' : String(d.layers)], ['d_model, d_ff', `${d.dModel ?? 'unknown'}, ${d.dFf ?? 'unknown'}`], ['runs', d.runnable ? 'yes' : `no: ${d.cannotRun ?? ''}`]];
+  const shown = d.tensors.slice(0, 40).map((t) => [t.name, t.dtype, `[${t.shape.join(', ')}]`, t.file]);
+  return [d.name, table(facts), '', table([['tensor', 'dtype', 'shape', 'file'], ...shown]), ...(d.tensors.length > shown.length ? [`... and ${d.tensors.length - shown.length} more (--json lists all)`] : []), ...(d.leftOver.length > 0 ? [`not used by the family: ${d.leftOver.slice(0, 8).join(', ')}`] : []), ...notes(d)].join('\n');
+}
+
+export function formatProbe(d: ProbeDocument): string {
+  return [`${d.texts} texts, ${formatNumber(d.tokens)} tokens on ${d.device.used ?? 'nothing'}`, table([['tap', 'shape'], ...d.taps.map((t) => [t.name, `[${t.shape.join(', ')}]`])]), `written to ${d.out}`, ...notes(d)].join('\n');
+}
+
+export function formatEvaluation(d: EvaluateDocument): string {
+  const rows = [...d.runs, ...d.controls].map((r) => [r.name, formatNumber(r.lossPerToken, 5), formatNumber(r.bitsPerByte, 5), formatNumber(r.tokens), r.accuracy === undefined ? '' : formatNumber(r.accuracy), r.modules.join(' ')]);
+  return [d.model.name, table([['run', 'nats per token', 'bits per byte', 'scored tokens', 'accuracy', 'modules'], ...rows]), `${d.data.documents} documents, ${d.data.skipped} skipped; on ${d.device.used ?? 'nothing'}`, ...notes(d)].join('\n');
+}
+
+export function formatAnalysis(d: AnalysisDocument): string {
+  const probe = d.probe ? `${d.probe.name}: ${formatNumber(d.probe.splitTokens)} tokens to split, ${formatNumber(d.probe.scoreTokens)} to score, ${d.probe.labels.length} labels` : `none. ${d.probeMissing ?? ''}`;
+  const names = (Object.keys(LAYER_SCORES) as LayerScoreName[]).filter((name) => d.layers.some((l) => l.scores[name]));
+  const lines = names.flatMap((name) => [
+    '', `${LAYER_SCORES[name].title} (${d.layers.find((l) => l.scores[name])?.scores[name]?.unit ?? ''}; null: ${d.layers.find((l) => l.scores[name])?.scores[name]?.nullKind ?? ''})`,
+    table(d.layers.flatMap((l) => { const score: Score | undefined = l.scores[name]; if (!score) return []; const t = formatScore(score); return [[`  layer ${l.index}`, t.value, t.null, t.verdict, t.n]]; })),
+  ]);
+  return [
+    d.finding, '',
+    table([['checkpoint', `${d.model.name}, ${d.model.family ?? 'unknown family'}, ${formatNumber(d.model.parameters)} parameters, ${d.model.dtype}`], ['experts', `${d.experts} a layer by ${d.method}, top ${d.topK}`], ['device', d.device.used === null ? 'none: weights only' : `${d.device.used} (${d.device.reason ?? ''})`], ['probe', probe], ['seed', String(d.seed)], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
+    ...lines, ...(d.warnings.length > 0 ? ['', ...notes(d)] : []),
+  ].join('\n');
+}

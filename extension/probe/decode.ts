@@ -1,0 +1,131 @@
+import type { BoundModel } from '../architecture/resolve';
+import { ropeTables } from '../architecture/rope';
+import type { BlockSpec, StackSpec } from '../architecture/spec';
+import { assertUnchanged } from '../checkpoint/files';
+import { BLOCK_INPUTS, BLOCK_OUTPUTS, buildBlock } from '../graph/block';
+import { floatData, floats, type HostTensor } from '../graph/hostTensor';
+import { buildEmbeddingStage } from '../graph/stages';
+import type { AttachedModules } from '../module/attach';
+import { failure } from '../protocol/errors';
+import { Embedder } from './embed';
+import { type ForwardEnvironment, ForwardPass, sessionPrefix } from './forward';
+import { cachedBias, type Pack } from './pack';
+
+/** Keys and values of one block's past, `[kvHeads, past, headDim]` each. */
+interface Past {
+  readonly key: HostTensor;
+  readonly value: HostTensor;
+}
+
+/**
+ * Runs a causal model over one growing text: what was fed stays as keys and values, so that a new token costs one token.
+ * Calls must not overlap. A failed `feed` leaves the text as it was before.
+ */
+export class Decoder {
+  private readonly stack: StackSpec;
+  private readonly embedder: Embedder;
+  private past: readonly Past[];
+  private fed = 0;
+
+  constructor(private readonly model: BoundModel, private readonly environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+    this.stack = model.spec.stacks[0];
+    if (!this.stack.blocks.every((block) => block.attention.causal)) throw failure('model/not-causal', { path: model.checkpoint.path, what: 'going through a text token by token' });
+    this.embedder = new Embedder(model, this.stack);
+    this.past = this.stack.blocks.map(emptyPast);
+  }
+
+  /** Ids fed so far. */
+  get length(): number {
+    return this.fed;
+  }
+
+  /** Forgets everything after the first `length` ids. */
+  truncate(length: number): void {
+    if (!(length >= 0 && length <= this.fed)) throw new RangeError(`cannot cut ${this.fed} ids to ${length}`);
+    this.past = this.past.map(({ key, value }) => ({ key: firstRows(key, length), value: firstRows(value, length) }));
+    this.fed = length;
+  }
+
+  /** Appends ids and returns the logits after the last one `[1, vocabulary]`, or after every one of them `[ids, vocabulary]`. */
+  async feed(ids: ArrayLike<number>, rows: 'last' | 'all' = 'last'): Promise<Float32Array> {
+    const n = ids.length, start = this.fed, { context, dModel } = this.stack;
+    if (n === 0) throw new RangeError('feed needs at least one id');
+    if (start + n > context) throw failure('model/too-long', { row: 0, tokens: start + n, context });
+    const pack: Pack = { ids: Int32Array.from(ids), positions: Float32Array.from({ length: n }, (_, i) => start + i), sequences: new Int32Array(n), offset: start, tokens: n };
+    // A pass over the same ids checks them and runs the head; its own positions are not used.
+    const pass = new ForwardPass(this.model, [rows === 'all' ? pack.ids : pack.ids.slice(n - 1)], this.environment, this.modules);
+    if (rows === 'last' && n > 1) new ForwardPass(this.model, [pack.ids], this.environment);
+    let hidden = await this.embed(pack);
+    const past: Past[] = [], shared = new Map<string, HostTensor>();
+    for (const [i, block] of this.stack.blocks.entries()) {
+      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}`, () => buildBlock(this.model, this.stack, block, { cache: true, ...(this.modules ? { hook: this.modules.hook } : {}) }), {
+        ...this.modules?.feeds(block), ...this.attentionFeeds(block, pack, shared),
+        [BLOCK_INPUTS.hidden]: floats([n, dModel], hidden), [BLOCK_INPUTS.pastKey]: this.past[i].key, [BLOCK_INPUTS.pastValue]: this.past[i].value,
+      });
+      hidden = floatData(out[BLOCK_OUTPUTS.hidden]);
+      past.push({ key: out[BLOCK_OUTPUTS.presentKey], value: out[BLOCK_OUTPUTS.presentValue] });
+    }
+    await assertUnchanged(this.model.checkpoint.files);
+    const { decoderInput } = await pass.preHead([rows === 'all' ? hidden : hidden.subarray((n - 1) * dModel)], { final: true, head: true });
+    const width = pass.headRows, logits = new Float32Array(pass.tokens * width);
+    await pass.head(decoderInput, 'logits', (_pack, _index, [from, to], outputs) => {
+      const part = floatData(outputs['logits']);
+      for (let t = 0; t < pass.tokens; t++) logits.set(part.subarray(t * (to - from), (t + 1) * (to - from)), t * width + from);
+    });
+    this.past = past;
+    this.fed = start + n;
+    return logits;
+  }
+
+  private async embed(pack: Pack): Promise<Float32Array> {
+    let rows = await this.embedder.rows(pack);
+    const { norm, projection, width } = this.stack.embedding;
+    if (norm || projection) {
+      const out = await this.run('embeddings', async () => {
+        const stage = await buildEmbeddingStage(this.model, this.stack);
+        if (!stage) throw new Error('an embedding stage was expected');
+        return stage;
+      }, { rows: floats([pack.tokens, width], rows) });
+      rows = floatData(out['hidden']);
+    }
+    this.embedder.addLatePositions(pack, rows);
+    return rows;
+  }
+
+  /** Bias and rotary tables of the new tokens; blocks that need the same ones share them. */
+  private attentionFeeds(block: BlockSpec, pack: Pack, shared: Map<string, HostTensor>): Record<string, HostTensor> {
+    const { window, rope } = block.attention, bias = BLOCK_INPUTS.bias(window), feeds: Record<string, HostTensor> = {};
+    if (!shared.has(bias)) shared.set(bias, floats([pack.tokens, pack.offset + pack.tokens], cachedBias(pack.tokens, pack.offset, window)));
+    const names = [bias], spec = rope === undefined ? undefined : this.stack.ropes.get(rope);
+    if (spec && rope !== undefined) {
+      names.push(BLOCK_INPUTS.cos(rope), BLOCK_INPUTS.sin(rope));
+      if (!shared.has(names[1])) {
+        const { cos, sin } = ropeTables(spec, pack.positions);
+        shared.set(names[1], floats([pack.tokens, 1, spec.rotaryDim], cos));
+        shared.set(names[2], floats([pack.tokens, 1, spec.rotaryDim], sin));
+      }
+    }
+    for (const name of names) {
+      const tensor = shared.get(name);
+      if (tensor) feeds[name] = tensor;
+    }
+    return feeds;
+  }
+
+  private async run(key: string, build: Parameters<ForwardEnvironment['pool']['with']>[1], feeds: Readonly<Record<string, HostTensor>>): Promise<Readonly<Record<string, HostTensor>>> {
+    await this.environment.scheduler.turn(this.environment.signal, this.environment.interactive);
+    return this.environment.pool.with(sessionPrefix(this.model) + key, build, (session) => session.run(feeds), { stays: true });
+  }
+}
+
+function emptyPast(block: BlockSpec): Past {
+  const dims = [block.attention.kvHeads, 0, block.attention.headDim];
+  return { key: floats(dims, new Float32Array(0)), value: floats(dims, new Float32Array(0)) };
+}
+
+/** The first rows of each head of `[kvHeads, rows, headDim]`. */
+function firstRows(tensor: HostTensor, rows: number): HostTensor {
+  const [heads, had, width] = tensor.dims, data = floatData(tensor), out = new Float32Array(heads * rows * width);
+  for (let h = 0; h < heads; h++) out.set(data.subarray(h * had * width, (h * had + rows) * width), h * rows * width);
+  return floats([heads, rows, width], out);
+}
