@@ -112,11 +112,11 @@ export async function dataOffset(file: OpenedFile, entry: ZipEntry): Promise<num
  * @throws checkpoint/zip-limit, checkpoint/zip-invalid
  */
 export async function readZipEntry(file: OpenedFile, entry: ZipEntry, limit: number): Promise<Buffer> {
+  if (entry.method !== 0 && entry.method !== 8) throw failure('checkpoint/zip-invalid', { file: file.path, reason: `entry "${entry.name}" is compressed by the unknown method ${entry.method}` });
   const actual = Math.max(entry.bytes, entry.compressedBytes);
   if (actual > limit) throw failure('checkpoint/zip-limit', { file: file.path, what: `the size of "${entry.name}" in bytes`, actual, limit });
   const stored = await readRange(file, await dataOffset(file, entry), entry.compressedBytes);
   if (entry.method === 0) return stored;
-  if (entry.method !== 8) throw failure('checkpoint/zip-invalid', { file: file.path, reason: `entry "${entry.name}" is compressed by the unknown method ${entry.method}` });
   try {
     return inflateRawSync(stored, { maxOutputLength: Math.max(1, entry.bytes) });
   } catch (error) {
