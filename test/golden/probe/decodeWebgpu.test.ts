@@ -1,0 +1,10 @@
+import fs from 'node:fs';
+import { softwareVulkan } from '../../setup.mjs';
+import { decodeSuite } from './decodeSuite';
+
+// Before ONNX Runtime is loaded: the Vulkan loader reads it when the device is made. A machine's own choice goes first.
+const icd = process.env['VK_ICD_FILENAMES'] ?? softwareVulkan();
+if (icd === null || !fs.existsSync(icd)) throw new Error('No Vulkan driver for WebGPU: install chromium and libvulkan1 (Debian), or set VK_ICD_FILENAMES.');
+process.env['VK_ICD_FILENAMES'] = icd;
+
+decodeSuite('webgpu', ['llama', 'mistral', 'gpt2']);
