@@ -1,6 +1,7 @@
+import path from 'node:path';
 import type { EngineMethod, EngineParams, EngineResult } from '../protocol/engineRpc';
-import { failure } from '../protocol/errors';
 import type { HandlerContext } from './context';
+import { runtimeHost } from './runtimeHost';
 
 /** The server answers the greeting itself; every other method has a handler. */
 export type HandledMethod = Exclude<EngineMethod, 'engine/hello'>;
@@ -10,23 +11,29 @@ export type Handler<M extends HandledMethod> = (params: EngineParams<M>, context
 /** One handler per method. A handler imports its operation when it is first called, so that the engine starts fast and without ONNX Runtime. */
 export type HandlerTable = { readonly [M in HandledMethod]: Handler<M> };
 
-const notAvailable = (method: HandledMethod) => async (): Promise<never> => {
-  throw failure('engine/not-available', { method });
-};
+/** Lets batch work stand back while someone waits in front of a picture. */
+const interactive = <T>(context: HandlerContext, work: () => Promise<T>): Promise<T> => (context.interactive ? runtimeHost.scheduler.asInteractive(work) : work());
+const store = async (context: HandlerContext) => new (await import('../store/resultStore')).ResultStore(path.join(context.settings.cacheDir, 'results'), context.settings.cacheBytes);
 
 export const handlers: HandlerTable = {
-  'engine/status': notAvailable('engine/status'),
-  'checkpoint/inspect': notAvailable('checkpoint/inspect'),
-  'checkpoint/describe': notAvailable('checkpoint/describe'),
-  'checkpoint/find': notAvailable('checkpoint/find'),
-  'analysis/run': notAvailable('analysis/run'),
-  'analysis/picture': notAvailable('analysis/picture'),
-  'analysis/tile': notAvailable('analysis/tile'),
-  'analysis/expert': notAvailable('analysis/expert'),
-  'analysis/ablation': notAvailable('analysis/ablation'),
-  'analysis/html': notAvailable('analysis/html'),
-  'tensors/statistics': notAvailable('tensors/statistics'),
-  'tensors/tile': notAvailable('tensors/tile'),
-  'store/clear': notAvailable('store/clear'),
-  'store/usage': notAvailable('store/usage'),
+  'engine/status': async (params, context) => (await import('./operations/engineStatus')).run(params, context),
+  'checkpoint/inspect': async (params, context) => (await import('./operations/inspect')).run(params, context),
+  'checkpoint/describe': async (params, context) => (await import('./operations/checkpoints')).describe(params, context),
+  'checkpoint/find': async (params) => [...(await (await import('../checkpoint/findCheckpoints')).findCheckpoints(params.folders, { huggingFaceCache: params.huggingFaceCache }))],
+  'analysis/run': async ({ run, path: target, options }, context) => {
+    const { run: analyze } = await import('./operations/analyze');
+    return analyze({ path: target, options }, context, {
+      started: (head) => { context.notify('analysis/started', { run, head }); context.notify('engine/device', { used: head.device.used, reason: head.device.reason ?? '' }); },
+      layer: (layer) => { context.notify('analysis/layer', { run, layer }); },
+    });
+  },
+  'analysis/picture': async (params, context) => interactive(context, async () => (await import('./operations/analysisViews')).picture(params, context)),
+  'analysis/tile': async (params, context) => interactive(context, async () => (await import('./operations/analysisViews')).tile(params, context)),
+  'analysis/expert': async (params, context) => interactive(context, async () => (await import('./operations/analysisViews')).expert(params, context)),
+  'analysis/ablation': async (params, context) => (await import('./operations/analysisViews')).ablation(params, context),
+  'analysis/html': async (params, context) => (await import('./operations/analysisViews')).html(params, context),
+  'tensors/statistics': async (params, context) => (await import('./operations/tensors')).statistics(params, context),
+  'tensors/tile': async (params, context) => interactive(context, async () => (await import('./operations/tensors')).tile(params, context)),
+  'store/clear': async (_params, context) => (await store(context)).clear(),
+  'store/usage': async (_params, context) => (await store(context)).usage(),
 };

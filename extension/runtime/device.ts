@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { GraphBuilder } from '../graph/builder';
@@ -30,8 +31,15 @@ const MEASUREMENT_VERSION = 1;
 
 /** Devices that this build of ONNX Runtime offers, the CPU included. */
 export function availableDevices(): readonly DeviceName[] {
-  const listed = loadOrt().listSupportedBackends().map((backend) => backend.name);
+  // Providers that are not bundled (CUDA) are listed even where their library was never downloaded.
+  const listed = loadOrt().listSupportedBackends().filter((backend) => backend.bundled || existsSync(providerLibrary(backend.name))).map((backend) => backend.name);
   return DEVICES.filter((name): name is DeviceName => name !== 'auto' && (name === 'cpu' || listed.includes(name)));
+}
+
+/** Where a provider that comes as a library of its own would lie: beside the binding. */
+function providerLibrary(name: string): string {
+  const [prefix, suffix] = process.platform === 'win32' ? ['', '.dll'] : process.platform === 'darwin' ? ['lib', '.dylib'] : ['lib', '.so'];
+  return path.join(__dirname, 'ort', `${process.platform}-${process.arch}`, `${prefix}onnxruntime_providers_${name}${suffix}`);
 }
 
 /**
@@ -54,7 +62,7 @@ export async function chooseDevice(requested: DeviceChoice, cacheDir: string, th
   const cpu = measurements.find((m) => m.name === 'cpu')?.milliseconds ?? Infinity;
   const usable = measurements.filter((m) => m.milliseconds !== null && (m.disagreement ?? 0) <= TOLERANCE);
   const best = usable.reduce<DeviceMeasurement | null>((a, b) => (a === null || (b.milliseconds ?? Infinity) < (a.milliseconds ?? Infinity) ? b : a), null);
-  if (!best || best.name === 'cpu') return { requested, used: 'cpu', reason: measurements.length > 1 ? `measured: no other device is faster (${summary(measurements)})` : 'the only device', measurements };
+  if (!best || best.name === 'cpu') return { requested, used: 'cpu', reason: usable.length > 1 ? 'measured: no other device is faster' : `no other device can be used (${summary(measurements)})`, measurements };
   return { requested, used: best.name, reason: `measured: ${(cpu / (best.milliseconds ?? cpu)).toFixed(1)} times as fast as the CPU`, measurements };
 }
 
@@ -99,7 +107,8 @@ async function measure(name: DeviceName, threads: number, reference: Float32Arra
     const note = disagreement > TOLERANCE && reference ? `numbers disagree with the CPU (${out[at]} instead of ${reference[at]})` : `${best.toFixed(1)} ms for a test product`;
     return { result: { name, milliseconds: best, disagreement, note }, product: out };
   } catch (error) {
-    return { result: { name, milliseconds: null, disagreement: null, note: error instanceof Error ? error.message : String(error) }, product: new Float32Array() };
+    const reason = error instanceof Error ? error.message : String(error);
+    return { result: { name, milliseconds: null, disagreement: null, note: /adapter/i.test(reason) ? 'no graphics adapter was found' : reason }, product: new Float32Array() };
   }
 }
 

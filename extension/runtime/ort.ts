@@ -15,6 +15,8 @@ export function loadOrt(): typeof Ort {
     try {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- lazy on purpose: the binding is native
       loaded = require('onnxruntime-node') as typeof Ort;
+      // A provider that is missing is told once by us; the runtime's own lines would stand between a user's results.
+      loaded.env.logLevel = 'fatal';
       return loaded;
     } catch (error) {
       reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
