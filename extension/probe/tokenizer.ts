@@ -102,10 +102,12 @@ async function fromBpeFiles(folder: string, config: Json): Promise<Json | null> 
   const pairs = merges.split('\n').map((line) => line.trimEnd()).filter((line) => line !== '' && !line.startsWith('#version'));
   const has = (token: string): boolean => Object.hasOwn(vocab, token);
   const roberta = has('<s>') && has('</s>') && has('<mask>');
+  // A saved RoBERTa says here whether its mask swallows the blank before it; without that transformers 5 keeps the blank.
+  const mask = config['mask_token'], maskStrips = typeof mask === 'object' && mask !== null && (mask as Json)['lstrip'] === true;
   const specials = ['<s>', '<pad>', '</s>', '<unk>', '<mask>', '<|endoftext|>'].filter(has);
   return {
     version: '1.0', normalizer: null,
-    added_tokens: specials.map((content) => ({ id: vocab[content], content, single_word: false, lstrip: content === '<mask>', rstrip: false, normalized: false, special: true })),
+    added_tokens: specials.map((content) => ({ id: vocab[content], content, single_word: false, lstrip: content === '<mask>' && maskStrips, rstrip: false, normalized: false, special: true })),
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: config['add_prefix_space'] === true, trim_offsets: true, use_regex: true },
     post_processor: roberta ? { type: 'RobertaProcessing', sep: ['</s>', vocab['</s>']], cls: ['<s>', vocab['<s>']], trim_offsets: true, add_prefix_space: config['add_prefix_space'] === true } : { type: 'ByteLevel', add_prefix_space: true, trim_offsets: false, use_regex: true },
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
