@@ -57,16 +57,14 @@ export class JsonScanner {
     if (this.peek() !== -1) this.fail('nothing more was expected');
   }
 
-  /** Walks the members of an object; `each` must consume the member's value. `depth` counts this object. */
-  members(depth: number, each: (key: string, at: number) => void): void {
+  /** Walks the members of an object; `each` must consume the member's value. `depth` counts this object; `likely` keys are met without making strings. */
+  members(depth: number, each: (key: string) => void, likely: readonly string[] = []): void {
     this.enter('{', depth);
     if (this.accept('}')) return;
     do {
-      this.peek();
-      const at = this.at;
-      const key = this.string();
+      const key = this.word(likely) ?? this.string();
       this.expect(':');
-      each(key, at);
+      each(key);
     } while (this.accept(','));
     this.expect('}');
   }
@@ -161,18 +159,45 @@ export class JsonScanner {
   unsigned(): number | bigint {
     this.peek();
     const start = this.at;
+    const short = this.shortUnsigned();
+    if (short >= 0) return short;
     const integer = this.numberToken();
     if (!integer || this.bytes[start] === MINUS) this.fail('a non-negative integer was expected', start);
-    const digits = this.at - start;
-    if (digits <= SAFE_DIGITS) {
-      let value = 0;
-      for (let i = start; i < this.at; i++) value = value * 10 + this.bytes[i] - ZERO;
-      return value;
-    }
-    if (digits > 20) this.fail('a non-negative integer of 64 bits was expected', start);
+    if (this.at - start > 20) this.fail('a non-negative integer of 64 bits was expected', start);
     const value = BigInt(this.bytes.toString('latin1', start, this.at));
     if (value > U64_MAX) this.fail('a non-negative integer of 64 bits was expected', start);
     return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+  }
+
+  /** The common case without a detour through text: a few digits and then neither a digit, a dot nor an exponent; -1 (nothing consumed) otherwise. */
+  private shortUnsigned(): number {
+    const { bytes } = this;
+    let at = this.at;
+    let value = 0;
+    while (at < bytes.length && bytes[at] >= ZERO && bytes[at] <= NINE) value = value * 10 + bytes[at++] - ZERO;
+    const digits = at - this.at;
+    if (digits === 0 || digits > SAFE_DIGITS || (digits > 1 && bytes[this.at] === ZERO)) return -1;
+    const after = at < bytes.length ? bytes[at] : 0;
+    if (after === 0x2e || after === 0x65 || after === 0x45) return -1;
+    this.at = at;
+    return value;
+  }
+
+  /** One of the words if it is next, written without escapes; null (nothing consumed) otherwise. Saves making a string for each of a million keys. */
+  word<T extends string>(words: readonly T[]): T | null {
+    if (this.peek() !== QUOTE) return null;
+    const { bytes } = this;
+    const from = this.at + 1;
+    for (const word of words) {
+      const end = from + word.length;
+      if (bytes[end] !== QUOTE) continue;
+      let i = 0;
+      while (i < word.length && bytes[from + i] === word.charCodeAt(i)) i++;
+      if (i < word.length) continue;
+      this.at = end + 1;
+      return word;
+    }
+    return null;
   }
 
   /** Consumes a number; true when it is written as an integer. */

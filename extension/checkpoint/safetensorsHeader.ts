@@ -98,7 +98,7 @@ function scanEntry(file: string, name: string, scanner: JsonScanner): RawEntry {
     } else scanner.skip(2);
   };
   const next = scanner.peek();
-  if (next === 0x7b) scanner.members(2, field);
+  if (next === 0x7b) scanner.members(2, field, FIELDS);
   else if (next === 0x5b) scanner.elements(2, (index) => (index < FIELDS.length ? field(FIELDS[index]) : bad('it is an array of more than 3 parts')));
   else bad('an object with dtype, shape and data_offsets was expected');
   const found = { dtype: dtype as Dtype | null, shape: shape as readonly Count[] | null, offsets: offsets as readonly Count[] | null };
@@ -109,7 +109,12 @@ function scanEntry(file: string, name: string, scanner: JsonScanner): RawEntry {
 /** Order of the fields where an entry is written as an array. */
 const FIELDS = ['dtype', 'shape', 'data_offsets'] as const;
 
+/** Met without making strings. */
+const COMMON_DTYPES = ['BF16', 'F32', 'F16', 'I64'] as const;
+
 function scanDtype(file: string, tensor: string, scanner: JsonScanner): Dtype {
+  const common = scanner.word(COMMON_DTYPES);
+  if (common !== null) return common;
   let text = '';
   if (scanner.peek() === 0x7b) {
     let count = 0;
@@ -140,12 +145,12 @@ function checkLayout(file: string, raw: RawEntry[], dataBytes: number): readonly
       throw compare(start, previousEnd) < 0 ? failure('checkpoint/overlap', args) : failure('checkpoint/hole', args);
     }
     if (compare(end, start) < 0) throw failure('checkpoint/offsets', { file, tensor, start: String(start), end: String(end) });
-    const actual = BigInt(end) - BigInt(start);
+    const actual = typeof end === 'number' && typeof start === 'number' ? end - start : BigInt(end) - BigInt(start);
     const expected = tensorBytes(file, entry);
     if (compare(expected, actual) !== 0) throw failure('checkpoint/size-mismatch', { file, tensor, dtype, shape: shapeText(entry.shape), expected: String(expected), actual: String(actual) });
     if (compare(end, dataBytes) > 0) throw failure('checkpoint/past-end', { file, tensor, end: String(end), size: dataBytes });
     previousEnd = end;
-    entries.push({ name: tensor, dtype, shape: entry.shape.map(Number), start: Number(start), end: Number(end) });
+    entries.push({ name: tensor, dtype, shape: entry.shape.every(isNumber) ? entry.shape : entry.shape.map(Number), start: Number(start), end: Number(end) });
   }
   if (compare(previousEnd, dataBytes) !== 0) throw failure('checkpoint/trailing-bytes', { file, expected: Number(previousEnd), actual: dataBytes });
   return entries;
@@ -156,7 +161,7 @@ function tensorBytes(file: string, { name: tensor, dtype, shape }: RawEntry): Co
   const bits = DTYPE_BITS[dtype];
   let elements = 1;
   for (const size of shape) elements *= Number(size);
-  if (elements * bits <= Number.MAX_SAFE_INTEGER && shape.every((size) => typeof size === 'number') && !shape.includes(0)) {
+  if (elements * bits <= Number.MAX_SAFE_INTEGER && shape.every(isNumber) && !shape.includes(0)) {
     if ((elements * bits) % 8 !== 0) throw failure('checkpoint/partial-byte', { file, tensor, dtype, shape: shapeText(shape) });
     return (elements * bits) / 8;
   }
@@ -169,6 +174,10 @@ function tensorBytes(file: string, { name: tensor, dtype, shape }: RawEntry): Co
   if (exact > U64_MAX) throw failure('checkpoint/shape-overflow', { file, tensor, shape: shapeText(shape) });
   if (exact % 8n !== 0n) throw failure('checkpoint/partial-byte', { file, tensor, dtype, shape: shapeText(shape) });
   return exact / 8n;
+}
+
+function isNumber(size: Count): size is number {
+  return typeof size === 'number';
 }
 
 function compare(a: Count, b: Count): number {

@@ -30,7 +30,7 @@ test('the same model opens from its folder, its file, config.json, a shard and t
     const other = await openCheckpoint(path.join(FIXTURES, target));
     expect([...other.tensors.keys()].sort()).toEqual([...whole.tensors.keys()].sort());
     expect(other.config?.model_type).toBe('llama');
-    expect(await values(other, UP)).toEqual(expected);
+    expect(Buffer.compare(Buffer.from((await values(other, UP)).buffer), Buffer.from(expected.buffer))).toBe(0);
   }
 });
 
@@ -38,7 +38,8 @@ test('bfloat16 weights are the float32 ones rounded', async () => {
   const exact = await values(await openCheckpoint(path.join(FIXTURES, 'stories260k')), UP);
   const rounded = await values(await openCheckpoint(path.join(FIXTURES, 'stories260k-bf16')), UP);
   expect(rounded.length).toBe(172 * 64);
-  rounded.forEach((value, i) => expect(Math.abs(value - exact[i])).toBeLessThanOrEqual(Math.abs(exact[i]) * 2 ** -8));
+  expect(rounded.every((value, i) => Math.abs(value - exact[i]) <= Math.abs(exact[i]) * 2 ** -8)).toBe(true);
+  expect(rounded.some((value, i) => value !== exact[i])).toBe(true);
 });
 
 test('rows are read alone and equal the whole', async () => {
@@ -187,11 +188,12 @@ test('a header of 200,000 tensors opens quickly', async () => {
   const parts: string[] = [];
   for (let i = 0; i < 200_000; i++) parts.push(`"model.layers.${i}.mlp.experts.${i % 128}.up_proj.weight":{"dtype":"BF16","shape":[1,1],"data_offsets":[${2 * i},${2 * i + 2}]}`);
   writeRawSafetensors(file, `{${parts.join(',')}}`, new Uint8Array(400_000));
-  const before = performance.now();
+  // Processor time, not the clock: other tests share the machine.
+  const before = process.cpuUsage();
   expect((await openCheckpoint(file)).tensors.size).toBe(200_000);
-  // About 1 s alone on two cores; the margin is for machines that run other tests at the same time.
-  expect(performance.now() - before).toBeLessThan(8_000);
-}, 30_000);
+  const used = process.cpuUsage(before);
+  expect((used.user + used.system) / 1000).toBeLessThan(4_000);
+}, 60_000);
 
 test('trailing bytes after an append are refused, not ignored', async () => {
   const file = path.join(root, 'appended.safetensors');
