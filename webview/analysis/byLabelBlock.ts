@@ -26,8 +26,8 @@ export function byLabelBlock(context: PageContext, detail: ExpertDetail): HTMLEl
   const lossScale = linearTrack([...effects.values(), ...(overall ? [overall] : [])], [-0.005, 0.01]);
 
   const cells: Child[] = [
-    el('span.top'), el('span.top', { tip: 'Share of the label among the tokens routed here, over its share in the probe\nnull: permuted labels' }, 'enrichment'), el('span.top.mono', {}, logged ? 'log\u2082' : 'fold'),
-    el('span.top', { tip: 'Change of loss when the expert is silenced\nnull: random groups of neurons of the same layer and norm' }, 'ablation'), el('span.top.mono', {}, '\u0394NLL'),
+    el('span.top.first'), el('span.top', { tip: 'Share of the label among the tokens routed here, over its share in the probe\nnull: permuted labels' }, el('span', {}, 'enrichment'), el('span.mono', {}, logged ? 'log\u2082' : 'fold')),
+    el('span.top', { tip: 'Change of loss when the expert is silenced, in nats per token\nnull: random groups of neurons of the same layer and norm' }, el('span', {}, 'ablation'), el('span.mono', {}, '\u0394NLL')),
   ];
   const row = (name: Child, fold: Score | null, loss: Score | null | undefined): void => {
     cells.push(name, track(foldScale, fold ?? 'missing', fold ? scoreTip('Enrichment', fold) : ''), amount(fold), track(lossScale, loss ?? 'pending', loss ? scoreTip('Ablation', loss) : 'Not measured yet'), amount(loss ?? null));
@@ -64,5 +64,5 @@ function ablationLine(context: PageContext, detail: ExpertDetail): Child {
   if (ablation?.state === 'pending') return el('div.ablation.line', {}, meter(null, 1, 'Measuring the ablation'), el('span.note', {}, 'Silencing the expert and random groups\u2026'), pushButton('Cancel', 'secondary', () => model.cancelAblation(detail.expert), true));
   if (ablation?.state === 'failed') return el('div.ablation.line', { role: 'alert' }, el('span.bad-text.note', {}, ablation.error.message), linkButton('Try again', () => model.measureAblation(detail.expert)), linkButton('Show the log', () => bridge.post({ type: 'showLog' })));
   if (model.state === 'running') return el('p.note.ablation', {}, 'Ablation can be measured when the run is done.');
-  return el('div.ablation.line', {}, pushButton('Measure the ablation', 'secondary', () => model.measureAblation(detail.expert), true), el('span.note', {}, 'against at least 20 random groups'));
+  return el('div.ablation.line', {}, pushButton('Measure ablation', 'secondary', () => model.measureAblation(detail.expert), true), el('span.note', {}, 'against random groups'));
 }

@@ -120,7 +120,7 @@ function kwic(detail: ExpertDetail): HTMLElement {
   const most = Math.max(...detail.topTokens.map((token) => token.activation), 1e-9);
   const least = Math.min(...detail.topTokens.map((token) => token.activation));
   return el('ul.kwic', {}, detail.topTokens.map((token) => {
-    const heat = 30 + 60 * (most > least ? (token.activation - least) / (most - least) : 1);
+    const heat = 24 + 46 * (most > least ? (token.activation - least) / (most - least) : 1);
     return el('li', { tip: token.label ? `From a text labelled ${token.label}` : null },
       el('span.before', {}, el('span', {}, oneLine(token.before))),
       el('span.after', {}, el('mark', { css: { '--heat': heat.toFixed(0) } }, oneLine(token.token) || '\u2205'), oneLine(token.after)),

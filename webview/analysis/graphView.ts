@@ -1,4 +1,5 @@
 import type { LayerPicture } from '../../extension/protocol/documents';
+import { formatNumber } from '../../extension/protocol/score';
 import { graphOf } from '../render/graph';
 import { el, svg } from '../ui/dom';
 import type { PageContext } from './context';
@@ -44,8 +45,8 @@ export function graphView(context: PageContext, picture: LayerPicture, width: nu
     if (box.contains(document.activeElement) && chosen !== null) circles[chosen]?.focus();
   });
 
-  const drawn = graph.edges.length < graph.above ? `, the ${graph.edges.length} strongest drawn` : '';
+  const drawn = graph.edges.length < graph.above ? `\nthe ${graph.edges.length} strongest are drawn` : '';
   const words = picture.kind === 'coactivation' ? ' pairs co-activate above the null' : ' pairs share key directions';
-  const caption = el('div.caption.graph-caption', {}, el('span', { tip: `Excess above the null's 95 % band, \u00b1${picture.excessBand.toPrecision(2)}, ${picture.nullDraws} draws` }, el('b', {}, `${graph.above} of ${graph.pairs}`), words + drawn));
+  const caption = el('div.caption.graph-caption', {}, el('span', { tip: `Excess above the null's 95 % band, \u00b1${picture.excessBand.toPrecision(2)}, ${picture.nullDraws} draws${drawn}` }, el('b', {}, `${formatNumber(graph.above)} of ${formatNumber(graph.pairs)}`), words));
   return [caption, box];
 }

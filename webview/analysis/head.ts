@@ -84,7 +84,7 @@ function startOf(context: PageContext): Child {
       const time = seconds === null ? null : el('span.mono.note', {}, `${formatNumber(seconds)} s`);
       const warnings = model.document?.warnings ?? [];
       const said: Child[] = [el('span.dim', {}, model.withProbe ? 'Analysed' : 'Read from the weights', time ? [' in ', time] : null, warnings.length > 0 && [', ', el('span.warned', { tip: warnings.map((w) => w.message).join('\n'), tabindex: 0 }, `${warnings.length} ${warnings.length === 1 ? 'remark' : 'remarks'}`)])];
-      if (!model.withProbe) said.push(remedies(context, true));
+      if (!model.withProbe) said.push(el('span.note', {}, model.head?.probeMissing ?? ''), remedies(context, true));
       return said;
     }
   }

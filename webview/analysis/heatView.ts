@@ -31,7 +31,7 @@ interface Shown {
 }
 
 /** The co-activation map: canvas, block borders, the chosen row and column, a cell cursor, zoom and pan with tiles. */
-export function heatView(context: PageContext, picture: LayerPicture, axis: ExpertAxis, samples: string, onWindow: (window: Window2) => void): HeatView {
+export function heatView(context: PageContext, picture: LayerPicture, axis: ExpertAxis, samples: string, zoomSlot: HTMLElement, onWindow: (window: Window2) => void): HeatView {
   const { model, theme } = context;
   const { side } = axis;
   const edges = blockEdges(picture.sizes);
@@ -109,9 +109,10 @@ export function heatView(context: PageContext, picture: LayerPicture, axis: Expe
     zoomNote.textContent = isWhole(view) ? '' : `\u00d7${formatNumber(factor, 2)}`;
     const step = (title: string, glyph: 'plus' | 'minus' | 'fit', run: () => void): HTMLElement => el('button.step.glyph', { type: 'button', 'aria-label': title, title, onclick: run }, icon(glyph));
     replace(caption,
-      el('span.heat-name', {}, name, axis.cell > 20 && isWhole(view) && el('span.note.extent', {}, `${formatNumber(total)}\u00b2 neurons`), zoomNote),
-      el('span.zoom', {}, !isWhole(view) && step('Show all (0)', 'fit', () => look(WHOLE)), !isWhole(view) && step('Zoom out (\u2212)', 'minus', () => look(zoomed(view, 1 / ZOOM_STEP, { x: 0.5, y: 0.5 }, smallest))), step('Zoom in (+)', 'plus', () => look(zoomed(view, ZOOM_STEP, centre(), smallest)))),
+      el('span.heat-name', {}, name, axis.cell > 20 && isWhole(view) && el('span.note.extent', {}, `${formatNumber(total)}\u00b2 neurons`)),
       legend);
+    replace(zoomSlot, zoomNote,
+      el('span.zoom', {}, !isWhole(view) && step('Show all (0)', 'fit', () => look(WHOLE)), !isWhole(view) && step('Zoom out (\u2212)', 'minus', () => look(zoomed(view, 1 / ZOOM_STEP, { x: 0.5, y: 0.5 }, smallest))), step('Zoom in (+)', 'plus', () => look(zoomed(view, ZOOM_STEP, centre(), smallest)))));
   };
   const centre = (): { x: number; y: number } => {
     const chosen = model.shownExpert;

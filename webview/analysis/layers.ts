@@ -103,12 +103,12 @@ function layerRow(context: PageContext, index: number, tracks: readonly TrackHea
       const tip = !layer ? 'Not computed yet' : value === 'missing' ? `${track.title}\n${whyMissing(layer, track.name, model.withProbe)}` : value === 'pending' ? '' : scoreTip(track.title, value);
       return el('span.cell', { tip }, drawSvg(drawTrack(track.scale, value, width, height), { class: 'track' }));
     });
-  return el('button.layer', { type: 'button', role: 'option', class: failed ? 'layer failed' : 'layer', 'data-index': index, 'aria-label': spokenLayer(context, index, layer, failed, working), tabindex: -1, onclick: () => model.select({ layer: index, hover: null }) },
-    el('span.mono', {}, String(index)), cells);
+  return el('button.layer', { type: 'button', role: 'option', class: failed ? 'layer failed' : 'layer', 'data-index': index, 'aria-label': layer || !(failed || working) ? spokenLayer(context, index, layer) : null, tabindex: -1, onclick: () => model.select({ layer: index, hover: null }) },
+    el('span.mono', {}, el('span.spoken', {}, 'Layer '), String(index)), cells);
 }
 
-function spokenLayer(context: PageContext, index: number, layer: LayerResult | undefined, failed: boolean, working: boolean): string {
-  if (!layer) return `Layer ${index}, ${failed ? 'stopped here' : working ? 'being analysed' : 'not computed yet'}`;
+function spokenLayer(context: PageContext, index: number, layer: LayerResult | undefined): string {
+  if (!layer) return `Layer ${index}, not computed yet`;
   const parts = trackHeads([], context.model.head).map((track) => {
     const value = trackValue(layer, track.name);
     return typeof value === 'string' ? `${track.title}: ${whyMissing(layer, track.name, context.model.withProbe)}` : scoreSentence(track.title, value);
@@ -145,7 +145,7 @@ function keyItems(): readonly Child[] {
   const told = drawTrack(scale, { ...SAMPLE, value: 0.86, interval: [0.7, 1], null: 0.19, nullInterval: [0, 0.38], p: 0 }, 32, 14);
   const inside = drawTrack(scale, { ...SAMPLE, value: 0.5, null: 0.5, nullInterval: [0, 1], p: 1 }, 12, 14);
   const band = { width: 12, height: 14, marks: inside.marks.slice(0, 2) };
-  return [[told, 'value, 95 %'], [band, 'its null, 95 %'], [inside, 'no evidence']].map(([drawing, text]) => el('span', {}, drawSvg(drawing as typeof told), text as string));
+  return [[told, 'value, 95 %'], [band, 'null, 95 %'], [inside, 'no evidence']].map(([drawing, text]) => el('span', {}, drawSvg(drawing as typeof told), text as string));
 }
 
 function readoutOf(context: PageContext): readonly Child[] {
@@ -157,7 +157,7 @@ function readoutOf(context: PageContext): readonly Child[] {
   const names = Object.keys(LAYER_SCORES) as LayerScoreName[];
   const notes: string[] = [];
   if (layer.notSeenActive !== null && model.head?.probe) notes.push(`${formatNumber(layer.notSeenActive)} ${layer.notSeenActive === 1 ? 'neuron' : 'neurons'} not seen active in ${formatNumber(model.head.probe.tokens)} tokens`);
-  if (layer.resident !== null) notes.push(`${formatNumber(layer.resident)} resident, left out of rankings`);
+  if (layer.resident) notes.push(`${formatNumber(layer.resident)} resident, left out of rankings`);
   return [
     el('h3.head', {}, `Layer ${index}`, el('span.note', {}, 'scores and their nulls')),
     el('ul', {}, names.map((name) => scoreLine(context, layer, name))),

@@ -19,14 +19,16 @@ export function pictureView(context: PageContext, host: HTMLElement): void {
   const crumb = el('div.breadcrumb');
   const body = el('div.picture-body');
   host.append(crumb, body);
+  const zoomSlot = el('span.zoom-slot');
   let drawn = '';
 
   const draw = (): void => {
-    replace(crumb, crumbOf(context));
+    replace(crumb, crumbOf(context, zoomSlot));
     const layer = model.result;
     const remote = model.picture;
     if (!layer || !remote || remote.state !== 'ready') {
       drawn = '';
+      zoomSlot.replaceChildren();
       replace(body, instead(context));
       return;
     }
@@ -36,7 +38,7 @@ export function pictureView(context: PageContext, host: HTMLElement): void {
     if (name === drawn) return;
     drawn = name;
     const axis = expertAxis(remote.value.experts, width, stacked);
-    replace(body, whole(context, remote.value, axis, width, stacked));
+    replace(body, whole(context, remote.value, axis, width, stacked, zoomSlot));
   };
 
   model.watch((changes) => {
@@ -46,16 +48,16 @@ export function pictureView(context: PageContext, host: HTMLElement): void {
 }
 
 /** The grid of the picture; each view in it follows the selection by itself. */
-function whole(context: PageContext, picture: LayerPicture, axis: ExpertAxis, width: number, stacked: boolean): HTMLElement {
+function whole(context: PageContext, picture: LayerPicture, axis: ExpertAxis, width: number, stacked: boolean, zoomSlot: HTMLElement): HTMLElement {
   const grid = el('div.picture', { css: { '--cell': `${axis.cell}px`, '--side': `${axis.side}px` } });
   const graphWidth = stacked ? width : width - axis.side - AXIS_WIDTH;
   const samples = samplesNote(context, picture);
   grid.append(...graphView(context, picture, Math.max(160, graphWidth), stacked ? 280 : axis.side + 24, samples));
-  grid.append(...stackView(context, picture, axis, stacked, samples));
+  grid.append(...stackView(context, picture, axis, stacked, samples, zoomSlot));
   return grid;
 }
 
-function crumbOf(context: PageContext): readonly Child[] {
+function crumbOf(context: PageContext, zoomSlot: HTMLElement): readonly Child[] {
   const { model } = context;
   const { layer } = model.selection;
   if (layer === null) return [el('h2.strong', {}, 'Layer')];
@@ -72,6 +74,7 @@ function crumbOf(context: PageContext): readonly Child[] {
     el('h2.crumb-layer', {}, 'Layer ', step('\u2039', 'Previous layer', -1), el('span.mono', {}, String(layer)), step('\u203a', 'Next layer', 1)),
     result && el('span.note', {}, `${result.partition.experts} experts \u00d7 ${neurons} neurons${specialised}`),
     el('span.grow'),
+    zoomSlot,
     result && model.withProbe && switchButtons('Colour of the map', [['excess', 'minus null'], ['raw', 'co-activation']] as const, model.selection.map, (map) => model.select({ map })),
   ];
 }

@@ -21,7 +21,7 @@ const LABELS_DENSE = 12;
 const ROUTER_SIDE = 160;
 
 /** Everything on the shared axis of experts: map, numbers with hues, mass, labels; and the router rows beside. */
-export function stackView(context: PageContext, picture: LayerPicture, axis: ExpertAxis, stacked: boolean, samples: string): readonly HTMLElement[] {
+export function stackView(context: PageContext, picture: LayerPicture, axis: ExpertAxis, stacked: boolean, samples: string, zoomSlot: HTMLElement): readonly HTMLElement[] {
   const { model } = context;
   const edges = blockEdges(picture.sizes);
   let window2: Window2 = WHOLE;
@@ -75,7 +75,7 @@ export function stackView(context: PageContext, picture: LayerPicture, axis: Exp
     frame?.setAttribute('visibility', visible ? 'visible' : 'hidden');
   };
 
-  const heat = heatView(context, picture, axis, samples, (next) => {
+  const heat = heatView(context, picture, axis, samples, zoomSlot, (next) => {
     window2 = next;
     placeAxis();
     placePlots();

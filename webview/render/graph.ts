@@ -7,8 +7,9 @@ import { edgesAbove, layoutGraph } from './graphLayout';
 import type { LabelStyle } from './labels';
 import { dominantLabel } from './labels';
 
-/** More lines than this are a smear; the caption says how many there are. */
-const EDGES_DRAWN = 320;
+/** More lines than this for each expert are a smear; the caption says how many pairs there are. */
+const EDGES_PER_EXPERT = 2.5;
+const EDGES_ALWAYS = 60;
 /** Below this radius a circle cannot hold its name. */
 const NAMED_FROM = 9;
 
@@ -49,7 +50,7 @@ export function nodeRadii(picture: LayerPicture, width: number, height: number):
 export function graphOf(picture: LayerPicture, labels: readonly LabelStyle[], width: number, height: number, samples: string): GraphPicture {
   const { experts } = picture;
   const edges = edgesAbove(picture.excess, experts, picture.excessBand);
-  const drawn = edges.slice(0, EDGES_DRAWN);
+  const drawn = edges.slice(0, Math.max(EDGES_ALWAYS, Math.round(EDGES_PER_EXPERT * experts)));
   const placed = layoutGraph(nodeRadii(picture, width, height), drawn, width, height);
   const strongest = edges[0]?.weight ?? 1;
   const measure = picture.kind === 'coactivation' ? 'co-activation' : 'key similarity';
@@ -66,7 +67,7 @@ export function graphOf(picture: LayerPicture, labels: readonly LabelStyle[], wi
       name: node.r < NAMED_FROM ? '' : node.r < 12 && label ? label.letter : (label?.letter ?? '') + String(expert),
       kind: plain ? 'plain' : label ? 'labelled' : 'none',
       colour: label?.colour ?? 'var(--ml-inside)',
-      spoken: `Expert ${expert}${plain ? '' : label ? `, ${label.name}` : ', no label above the null'}${massText ? `, ${massText}` : ''}`,
+      spoken: `${(label?.letter ?? '') + String(expert)}: expert ${expert}${plain ? '' : label ? `, ${label.name}` : ', no label above the null'}${massText ? `, ${massText}` : ''}`,
       tip: [`Expert ${expert}${said}`, massText, samples].filter(Boolean).join('\n'),
     };
   });
@@ -74,7 +75,7 @@ export function graphOf(picture: LayerPicture, labels: readonly LabelStyle[], wi
     width, height, nodes,
     edges: drawn.map((edge) => ({
       ...edge,
-      width: round((0.8 + 3.6 * (edge.weight / strongest)) * Math.min(1, Math.sqrt(24 / experts))),
+      width: round((0.8 + 3.6 * (edge.weight / strongest)) * Math.min(1, Math.sqrt(16 / experts))),
       tip: `Experts ${edge.a} and ${edge.b}\n${measure} minus null +${formatNumber(edge.weight)}\n${bandNote(picture)}\n${samples}`,
     })).reverse(),
     above: edges.length,

@@ -19,6 +19,10 @@ interface Body extends SimulationNodeDatum {
 /** Enough for the cooling schedule to come to rest; the layout is computed once and never shown moving. */
 const STEPS = 320;
 const SEED = 5;
+/** Room for the ring around a chosen circle. */
+const EDGE = 5;
+/** A layout is never pulled apart more than this. */
+const STRETCH = 1.45;
 
 /** Pairs whose excess is above the null's band, strongest first. `excess` is `[E, E]`. */
 export function edgesAbove(excess: ArrayLike<number>, experts: number, band: number): readonly GraphEdge[] {
@@ -57,11 +61,27 @@ export function layoutGraph(radii: readonly number[], edges: readonly GraphEdge[
   for (let step = 0; step < STEPS; step++) {
     simulation.tick();
     for (const body of bodies) {
-      body.x = clamp(body.x ?? 0, body.r + 5, width - body.r - 5);
-      body.y = clamp(body.y ?? 0, body.r + 5, height - body.r - 5);
+      body.x = clamp(body.x ?? 0, body.r + EDGE, width - body.r - EDGE);
+      body.y = clamp(body.y ?? 0, body.r + EDGE, height - body.r - EDGE);
     }
   }
-  return bodies.map((body) => ({ x: body.x ?? 0, y: body.y ?? 0, r: body.r }));
+  return fitted(bodies, width, height);
+}
+
+/** Stretches the layout over the box, each direction by itself and within reason, and centres it. Circles keep their size. */
+function fitted(bodies: readonly Body[], width: number, height: number): readonly PlacedNode[] {
+  const stretch = (values: readonly number[], radii: readonly number[], size: number): readonly number[] => {
+    const low = Math.min(...values.map((v, i) => v - (radii[i] ?? 0)));
+    const high = Math.max(...values.map((v, i) => v + (radii[i] ?? 0)));
+    const largest = Math.max(...radii);
+    const room = size - 2 * EDGE - 2 * largest;
+    const factor = Math.max(1, Math.min(STRETCH, room / Math.max(1, high - low - 2 * largest)));
+    return values.map((v, i) => clamp(size / 2 + (v - (low + high) / 2) * factor, (radii[i] ?? 0) + EDGE, size - (radii[i] ?? 0) - EDGE));
+  };
+  const radii = bodies.map((body) => body.r);
+  const xs = stretch(bodies.map((body) => body.x ?? 0), radii, width);
+  const ys = stretch(bodies.map((body) => body.y ?? 0), radii, height);
+  return radii.map((r, i) => ({ x: xs[i] ?? 0, y: ys[i] ?? 0, r }));
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -23,10 +23,10 @@ export function styleLabels(names: readonly string[]): readonly LabelStyle[] {
   });
 }
 
-/** Initials of the words first, then the letters of the name, then the alphabet in both cases, then numbers. */
+/** Initials of the words first, then the letters of the name, then the alphabet in both cases, then numbers; digits last, because numbers name experts. */
 function freeLetter(name: string, taken: ReadonlySet<string>): string {
-  const letters = [...name].filter((c) => /[\p{L}\p{N}]/u.test(c));
-  const initials = [...name.matchAll(/(?:^|[^\p{L}\p{N}])([\p{L}\p{N}])/gu)].map((match) => match[1] ?? '');
+  const letters = [...name].filter((c) => /\p{L}/u.test(c));
+  const initials = [...name.matchAll(/(?:^|[^\p{L}\p{N}])(\p{L})/gu)].map((match) => match[1] ?? '');
   const upper = (c: string): string => ([...c.toLocaleUpperCase('en')].length === 1 ? c.toLocaleUpperCase('en') : c);
   for (const candidate of [...initials, ...letters].map(upper)) if (candidate && !taken.has(candidate)) return candidate;
   for (const candidate of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz') if (!taken.has(candidate)) return candidate;

@@ -251,6 +251,6 @@ function footTail(context: PageContext): readonly Child[] {
   const all = model.document?.tensors.length ?? 0;
   const { names, bytes } = model.unread();
   const wrong = model.filter.wrong.length > 0 && el('span.bad-text', {}, `Not understood: ${model.filter.wrong.join(' ')}`);
-  const said = filtered ? `${formatNumber(model.count)} of ${formatNumber(all)} tensors match` : `${formatNumber(all - names.length)} tensors read`;
+  const said = filtered ? `${formatNumber(model.count)} of ${formatNumber(all)} tensors match` : `${formatNumber(all - names.length)} ${all - names.length === 1 ? 'tensor' : 'tensors'} read`;
   return [wrong, el('span.wide', {}, said), names.length > 0 && el('button.action', { type: 'button', onclick: () => void model.read(names) }, `Read statistics of ${filtered ? 'the matches' : 'all'}, ${bytesText(bytes)}\u2026`)];
 }

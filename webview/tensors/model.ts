@@ -46,7 +46,7 @@ export class TensorsModel {
   readonly #tiles = new Map<string, TileState>();
   readonly #open = new Set<string>();
   #roots: readonly TreeNode[] = [];
-  #lowerNames: readonly string[] = [];
+  #lowerNames: readonly string[] | null = null;
   #lines: readonly Line[] = [];
   #flat: Int32Array = new Int32Array(0);
   #batch: PendingCall<unknown> | null = null;
@@ -89,7 +89,7 @@ export class TensorsModel {
     this.byName.clear();
     for (const tensor of document?.tensors ?? []) this.byName.set(tensor.name, tensor);
     this.#roots = buildTree(document?.tensors ?? []);
-    this.#lowerNames = (document?.tensors ?? []).map((tensor) => tensor.name.toLowerCase());
+    this.#lowerNames = null;
     if (this.#open.size === 0) for (const path of this.#restored.open ?? firstOpen(this.#roots, OPEN_LINES)) this.#open.add(path);
     if (this.selected !== null && !this.byName.has(this.selected)) this.selected = null;
     this.#relist();
@@ -269,7 +269,7 @@ export class TensorsModel {
       this.#lines = visibleLines(this.#roots, this.#open);
       return;
     }
-    let found = isEmpty(this.filter) ? Int32Array.from({ length: tensors.length }, (_, i) => i) : matching(tensors, this.#lowerNames, this.filter, (name) => this.statisticsOf(name));
+    let found = isEmpty(this.filter) ? Int32Array.from({ length: tensors.length }, (_, i) => i) : matching(tensors, (this.#lowerNames ??= tensors.map((tensor) => tensor.name.toLowerCase())), this.filter, (name) => this.statisticsOf(name));
     if (this.mode === 'size') found = found.slice().sort((a, b) => (tensors[b]?.bytes ?? 0) - (tensors[a]?.bytes ?? 0) || a - b);
     this.#flat = found;
   }

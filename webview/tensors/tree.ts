@@ -11,89 +11,158 @@ export interface TreeNode {
   readonly children: readonly TreeNode[];
   readonly tensors: number;
   readonly bytes: number;
-  /** Equal for groups of the same shape: names, shapes and dtypes below, not the own name. */
-  readonly signature: number;
-  /** "1 024 alike, 3 tensors each" where all children are numbered and of one shape. */
+  /** How many children there are where all are numbered groups with the same names, dtypes and shapes below; else 0. */
   readonly alike: number;
 }
 
-interface Growing {
+/** A group while names are read: what it holds in file order, and sums that need no second pass. */
+interface Group {
   readonly part: string;
-  tensor: number;
-  children: Map<string, Growing> | null;
+  readonly inner: (Group | number)[];
+  byPart: Map<string, Group> | null;
+  tensors: number;
+  bytes: number;
+  signature: number;
 }
 
-/** Groups tensors by the parts of their names between dots, in file order; numbered children in numeric order. Linear in the number of tensors. */
+/**
+ * Groups tensors by the parts of their names between dots, in file order; numbered children in numeric order. One pass
+ * over the names, starting where a name differs from the one before; nodes are made when they are first looked at.
+ */
 export function buildTree(tensors: readonly TensorEntry[]): readonly TreeNode[] {
-  const root: Growing = { part: '', tensor: -1, children: new Map() };
+  const root = newGroup('');
+  const groups: Group[] = [root];
+  /** Where the prefix of each group of the stack ends in the name before. */
+  const ends: number[] = [0];
+  let before = '';
   for (let index = 0; index < tensors.length; index++) {
-    let at = root;
-    const name = tensors[index]?.name ?? '';
-    let from = 0;
-    for (;;) {
-      const dot = name.indexOf('.', from);
-      const part = dot < 0 ? name.slice(from) : name.slice(from, dot);
-      const last = dot < 0;
-      // A tensor and a group may share a name; the tensor then gets a key that no part can have.
-      const key = last ? `${part}.` : part;
-      at.children ??= new Map();
-      let child = at.children.get(key);
-      if (!child) {
-        child = { part, tensor: -1, children: null };
-        at.children.set(key, child);
-      }
-      at = child;
-      if (last) break;
-      from = dot + 1;
+    const tensor = tensors[index];
+    if (!tensor) continue;
+    const { name } = tensor;
+    const shared = sharedPrefix(before, name);
+    while (groups.length > 1 && (ends[groups.length - 1] ?? 0) > shared) {
+      groups.pop();
+      ends.pop();
     }
-    at.tensor = index;
+    for (let from = ends[groups.length - 1] ?? 0; ; ) {
+      const dot = name.indexOf('.', from);
+      if (dot < 0) break;
+      const group = childGroup(groups[groups.length - 1] ?? root, name.slice(from, dot));
+      from = dot + 1;
+      groups.push(group);
+      ends.push(from);
+    }
+    (groups[groups.length - 1] ?? root).inner.push(index);
+    addUp(groups, ends, tensor);
+    before = name;
   }
-  return finish(root, '', tensors);
+  return childrenOf(root, '', tensors);
 }
 
-function finish(group: Growing, prefix: string, tensors: readonly TensorEntry[]): readonly TreeNode[] {
-  const children = [...(group.children?.values() ?? [])];
-  if (children.length > 1 && children.every((child) => isNumber(child.part))) children.sort((a, b) => Number(a.part) - Number(b.part));
-  return children.map((child) => nodeOf(child, prefix, tensors));
+function newGroup(part: string): Group {
+  return { part, inner: [], byPart: null, tensors: 0, bytes: 0, signature: 0 };
 }
 
-function nodeOf(growing: Growing, prefix: string, tensors: readonly TensorEntry[]): TreeNode {
-  let name = growing.part;
-  let at = growing;
+function childGroup(parent: Group, part: string): Group {
+  parent.byPart ??= new Map();
+  let child = parent.byPart.get(part);
+  if (!child) {
+    child = newGroup(part);
+    parent.byPart.set(part, child);
+    parent.inner.push(child);
+  }
+  return child;
+}
+
+/** Length of the common beginning. */
+function sharedPrefix(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < length && a.charCodeAt(i) === b.charCodeAt(i)) i++;
+  return i;
+}
+
+/** Adds a tensor to all groups around it: count, bytes, and a hash of what it is called below that group, its dtype and its shape. */
+function addUp(groups: readonly Group[], ends: readonly number[], tensor: TensorEntry): void {
+  const { name } = tensor;
+  let hash = tensor.dtype.length;
+  for (const size of tensor.shape) hash = (Math.imul(hash, 31) + size) | 0;
+  for (let i = 0; i < tensor.dtype.length; i++) hash = (Math.imul(hash, 31) + tensor.dtype.charCodeAt(i)) | 0;
+  let at = name.length;
+  for (let depth = groups.length - 1; depth >= 0; depth--) {
+    const group = groups[depth];
+    const end = ends[depth] ?? 0;
+    while (at > end) hash = (Math.imul(hash, 31) + name.charCodeAt(--at)) | 0;
+    if (!group) continue;
+    group.tensors++;
+    group.bytes += tensor.bytes;
+    group.signature = (group.signature + Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)) | 0;
+  }
+}
+
+/** The nodes below a group; each makes its own children when asked. */
+function childrenOf(group: Group, prefix: string, tensors: readonly TensorEntry[]): readonly TreeNode[] {
+  const nodes = group.inner.map((child) => nodeOf(child, prefix, tensors));
+  if (nodes.length > 1 && nodes.every((node) => isNumber(node.name))) nodes.sort((a, b) => Number(a.name) - Number(b.name));
+  return nodes;
+}
+
+function nodeOf(child: Group | number, prefix: string, tensors: readonly TensorEntry[]): TreeNode {
+  if (typeof child === 'number') return leafOf(child, tensors, prefix);
+  let group = child;
+  let path = prefix + group.part;
   // A group with one child is written together with it.
-  while (at.tensor < 0 && at.children?.size === 1 && !isNumber(at.part)) {
-    const [only] = at.children.values();
-    if (!only || isNumber(only.part)) break;
-    at = only;
-    name += `.${at.part}`;
+  while (group.inner.length === 1 && !isNumber(group.part)) {
+    const [only] = group.inner;
+    if (only === undefined) break;
+    if (typeof only === 'number') return leafOf(only, tensors, prefix);
+    if (isNumber(only.part)) break;
+    group = only;
+    path += `.${group.part}`;
   }
-  const path = prefix === '' ? name : `${prefix}.${name}`;
-  if (at.tensor >= 0) {
-    const entry = tensors[at.tensor];
-    return { name, path, tensor: at.tensor, children: [], tensors: 1, bytes: entry?.bytes ?? 0, signature: hash(`${entry?.dtype} ${entry?.shape.join(' ')}`), alike: 0 };
+  return new GroupNode(path.slice(prefix.length), path, group, tensors);
+}
+
+function leafOf(tensor: number, tensors: readonly TensorEntry[], shownAfter: string): TreeNode {
+  const entry = tensors[tensor];
+  const path = entry?.name ?? '';
+  return { name: path.slice(shownAfter.length), path, tensor, children: [], tensors: 1, bytes: entry?.bytes ?? 0, alike: 0 };
+}
+
+class GroupNode implements TreeNode {
+  readonly tensor = -1;
+  readonly tensors: number;
+  readonly bytes: number;
+  #children: readonly TreeNode[] | null = null;
+  #alike = -1;
+
+  constructor(readonly name: string, readonly path: string, private readonly group: Group, private readonly entries: readonly TensorEntry[]) {
+    this.tensors = group.tensors;
+    this.bytes = group.bytes;
   }
-  const children = finish(at, path, tensors);
-  let count = 0;
-  let bytes = 0;
-  let signature = 17;
-  for (const child of children) {
-    count += child.tensors;
-    bytes += child.bytes;
-    signature = (Math.imul(signature, 31) + (child.signature ^ hash(child.name))) | 0;
+
+  get children(): readonly TreeNode[] {
+    return (this.#children ??= childrenOf(this.group, `${this.path}.`, this.entries));
   }
-  const first = children[0];
-  const alike = first && children.length > 1 && first.tensor < 0 && children.every((child) => isNumber(child.name) && child.signature === first.signature) ? children.length : 0;
-  return { name, path, tensor: -1, children, tensors: count, bytes, signature, alike };
+
+  get alike(): number {
+    if (this.#alike < 0) {
+      const { inner } = this.group;
+      const [first] = inner;
+      const same = inner.length > 1 && typeof first === 'object' && inner.every((child) => typeof child === 'object' && isNumber(child.part) && child.signature === first.signature && child.tensors === first.tensors);
+      this.#alike = same ? inner.length : 0;
+    }
+    return this.#alike;
+  }
 }
 
 function isNumber(part: string): boolean {
-  return /^\d{1,9}$/.test(part);
-}
-
-function hash(text: string): number {
-  let h = 7;
-  for (let i = 0; i < text.length; i++) h = (Math.imul(h, 31) + text.charCodeAt(i)) | 0;
-  return h;
+  if (part.length === 0 || part.length > 9) return false;
+  for (let i = 0; i < part.length; i++) {
+    const code = part.charCodeAt(i);
+    if (code < 48 || code > 57) return false;
+  }
+  return true;
 }
 
 /** A visible line. */
@@ -126,7 +195,7 @@ export function firstOpen(roots: readonly TreeNode[], lines: number): Set<string
       if (node.tensor >= 0 || shown + node.children.length > lines) continue;
       open.add(node.path);
       shown += node.children.length;
-      next.push(...node.children);
+      next.push(...(node.alike > 0 ? node.children.slice(0, 1) : node.children));
     }
     level = next;
   }

@@ -4,7 +4,7 @@ import { el } from './dom';
 
 /** A quiet button of a tool bar: icon, words, key. Narrow pages show the icon only; its name stays. */
 export function actionButton(text: string, name: IconName, onClick: () => void, key?: string): HTMLButtonElement {
-  return el('button.action', { type: 'button', 'aria-label': key ? `${text} (${key})` : text, title: text, onclick: onClick }, icon(name), el('span.words', {}, text), key && el('kbd', { 'aria-hidden': 'true' }, key));
+  return el('button.action', { type: 'button', 'aria-label': key ? `${text} ${key}` : text, 'aria-keyshortcuts': key ?? null, title: text, onclick: onClick }, icon(name), el('span.words', {}, text), key && ' ', key && el('kbd', { 'aria-hidden': 'true' }, key));
 }
 
 /** A button that does something about what is said beside it. */

@@ -131,7 +131,7 @@ async function shoot() {
             await look.act?.(page);
             await page.waitForTimeout(150);
             const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-            if (wide > 0) problems.push(`${label}: scrolls ${wide} px sideways`);
+            if (wide > 0) problems.push(`${label}: scrolls ${wide} px sideways (${await page.evaluate(() => [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 3).map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`).join('; '))})`);
             const faults = await page.evaluate(() => window.sentMessages.filter((message) => message.type === 'fault').map((message) => message.message));
             problems.push(...faults.map((fault) => `${label}: ${fault}`));
             if (args.out) await page.screenshot({ path: path.join(args.out, `${label}.png`), fullPage: args.full });
