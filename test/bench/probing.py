@@ -3,8 +3,8 @@
     python test/bench/probing.py MODEL_DIR [--repeat 3] [--batch-rows 2] [--threshold T] [--out STATS.safetensors]
 
 MODEL_DIR is what `makeModels.mjs gpt2-small` writes: a GPT-2 shape and input.json with rows of ids and a label per row.
-Per block and neuron: sum of a, sum of |a|, tokens on which it is active, sum of the norm of its output, sums of |a| by
-label, and the Gram matrix of binary activity [f, f]. A neuron is active on a token where |a| * ||its down row|| exceeds
+Per block and neuron: sums of a, |a| and a squared, tokens on which it is active, sum of the norm of its output, the same
+by label, and the Gram matrix of binary activity [f, f]. A neuron is active on a token where |a| * ||its down row|| exceeds
 the threshold. Prints one JSON document: seconds of each repetition, their minimum, and the peak resident memory.
 
 Nothing is held back: inference mode, fused attention, rows in one batch, in-place accumulation with addmm.
@@ -31,6 +31,7 @@ class BlockStatistics:
         self.tokens = 0
         self.sum = torch.zeros(width)
         self.absolute = torch.zeros(width)
+        self.square = torch.zeros(width)
         self.active = torch.zeros(width)
         self.output = torch.zeros(width)
         self.by_label = torch.zeros(labels, width)
@@ -43,9 +44,10 @@ class BlockStatistics:
         self.tokens += hidden.shape[0]
         self.sum += hidden.sum(0)
         self.absolute += magnitude.sum(0)
+        self.square += hidden.square().sum(0)
         self.active += active.sum(0)
         self.output += output.sum(0)
-        self.by_label.addmm_(one_hot.T, magnitude)
+        self.by_label.addmm_(one_hot.T, output)
         self.gram.addmm_(active.T, active)
 
 
@@ -88,25 +90,29 @@ def main() -> None:
     load_seconds = time.perf_counter() - start
     probe = json.loads((options.model / "input.json").read_text())
     rows, labels = torch.tensor(probe["input_ids"]), torch.tensor(probe["labels"])
-    seconds = []
+    seconds, cpu_seconds = [], []
     with torch.inference_mode():
         for _ in range(options.repeat):
             statistics = None
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             statistics = run(model, rows, labels, options.batch_rows, options.threshold)
             seconds.append(time.perf_counter() - start)
+            cpu_seconds.append(time.process_time() - used)
         # Read before anything that only the comparison of numbers needs.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if options.out:
         from safetensors.torch import save_file
         save_file({f"blocks.{i}.{name}": getattr(s, name).clone() for i, s in enumerate(statistics)
-                   for name in ("sum", "absolute", "active", "output", "by_label", "gram")}, options.out)
+                   for name in ("sum", "absolute", "square", "active", "output", "by_label", "gram")}, options.out)
     print(json.dumps({
         "peer": "pytorch", "torch": torch.__version__, "transformers": transformers.__version__,
         "threads": torch.get_num_threads(), "tokens": rows.numel(), "blocks": len(statistics),
         "batchTokens": options.batch_rows * rows.shape[1], "loadSeconds": load_seconds, "seconds": seconds,
+        "cpuSeconds": cpu_seconds,
         "best": min(seconds), "peakRssBytes": peak,
-        "activeShare": [float(s.active.sum() / s.tokens / s.active.numel()) for s in statistics],
+        "active": [float(s.active.double().sum()) for s in statistics],
+        "together": [float(s.gram.double().sum()) for s in statistics],
+        "output": [float(s.output.double().sum()) for s in statistics],
     }))
 
 
