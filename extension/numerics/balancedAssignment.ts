@@ -1,3 +1,6 @@
+import { finish } from './steps';
+import type { Steps } from './steps';
+
 export interface AssignmentProblem {
   /** Cost of putting item x into cluster e `[items, clusters]`, row-major, finite. */
   readonly cost: Float64Array;
@@ -31,10 +34,24 @@ export interface Assignment {
  * Ties go to the lowest index, so the result is a function of its input alone.
  */
 export function balancedAssignment(problem: AssignmentProblem): Assignment {
+  return finish(balancedAssignmentSteps(problem));
+}
+
+/** Paths between pauses: a few milliseconds even where one cluster starts with ten thousand items. */
+const PATHS_PER_STEP = 32;
+
+/** `balancedAssignment` in steps. */
+export function* balancedAssignmentSteps(problem: AssignmentProblem): Steps<Assignment> {
   const { items, clusters } = problem;
   checkSizes(problem);
   const state = new Flow(problem);
-  for (let source = 0; source < clusters; source++) while (state.surplus(source) > 0) state.augment(source);
+  let paths = 0;
+  for (let source = 0; source < clusters; source++) {
+    while (state.surplus(source) > 0) {
+      state.augment(source);
+      if (++paths % PATHS_PER_STEP === 0) yield;
+    }
+  }
   let total = 0;
   for (let x = 0; x < items; x++) total += problem.cost[x * clusters + state.labels[x]];
   return { labels: state.labels, total, prices: state.prices.slice(0, clusters) };

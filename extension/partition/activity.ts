@@ -50,7 +50,7 @@ export function massShares(values: ArrayLike<number>, labels: ArrayLike<number>,
   const scores = Array.from({ length: experts }, (_, e) =>
     scoreAgainstNull({ value: shares[e], draws: drawn.map((d) => d[e]), n: tokens, nOf: 'tokens', unit: 'share', direction: 'greater', nullKind: 'random groups of the same size' }),
   );
-  return { shares: Float32Array.from(shares), band: [quantile(sorted, 0.025), quantile(sorted, 0.975)], scores };
+  return { shares: new Float32Array(shares), band: [quantile(sorted, 0.025), quantile(sorted, 0.975)], scores };
 }
 
 function sharesOf(values: ArrayLike<number>, labels: ArrayLike<number>, experts: number): Float64Array {

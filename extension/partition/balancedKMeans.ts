@@ -1,4 +1,4 @@
-import { balancedAssignment } from '../numerics/balancedAssignment';
+import { balancedAssignmentSteps } from '../numerics/balancedAssignment';
 import { renumberByLowest } from '../numerics/labels';
 import { Random } from '../numerics/random';
 import { finish } from '../numerics/steps';
@@ -91,7 +91,7 @@ function* rounds(keys: UnitKeys, options: KMeansOptions, cost: Float64Array, fro
   while (iterations < most) {
     yield;
     if (options.costExponent === 1) toDistances(cost, keys, experts);
-    const next = balancedAssignment({ cost, items: n, clusters: experts, lower, upper, prices });
+    const next = yield* balancedAssignmentSteps({ cost, items: n, clusters: experts, lower, upper, prices });
     prices = next.prices;
     iterations++;
     if (labels === null) yield* sums.rebuild(next.labels);

@@ -45,7 +45,7 @@ export class ClusterSums {
   private *multiplyMeans(labels: Int32Array): Steps<void> {
     const { neurons: n, width, rows } = this.keys;
     const { means } = centroidsOf(rows, n, width, labels, this.experts);
-    const products = yield* matmulTransposedSteps(Float32Array.from(means), rows, this.experts, n, width);
+    const products = yield* matmulTransposedSteps(new Float32Array(means), rows, this.experts, n, width);
     for (let e = 0; e < this.experts; e++) for (let i = 0; i < n; i++) this.toCluster[e * n + i] = products[e * n + i] * this.sizes[e];
   }
 

@@ -47,8 +47,7 @@ export function* coactivationSplitSteps(gram: Float32Array, neurons: number, opt
   const profiles = yield* unitKeysSteps(profilesOf(gram, neurons), neurons, neurons);
   const starts: Int32Array[] = [(yield* balancedKMeansSteps(profiles, { experts, seed, inits: 1 })).labels];
   for (let g = 0; g < (options.growths ?? 2); g++) {
-    starts.push(grow(weights, neurons, experts, new Random(seed, 'coactivationSplit', 'growth', g)));
-    yield;
+    starts.push(yield* grow(weights, neurons, experts, new Random(seed, 'coactivationSplit', 'growth', g)));
   }
   let best: Int32Array | null = null;
   let most = -Infinity;
@@ -102,13 +101,14 @@ function profilesOf(gram: Float32Array, n: number): Float32Array {
 }
 
 /** Fills experts one after the other: starts at a heavy free neuron (one of the ten heaviest, drawn) and adds the most attached. */
-function grow(weights: Float32Array, n: number, experts: number, random: Random): Int32Array {
+function* grow(weights: Float32Array, n: number, experts: number, random: Random): Steps<Int32Array> {
   const labels = new Int32Array(n).fill(-1);
   const pull = new Float64Array(n);
   const degrees = new Float64Array(n);
   for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) degrees[i] += Math.max(0, weights[i * n + j]);
   const heavy = Array.from({ length: n }, (_, i) => i).sort((a, b) => degrees[b] - degrees[a] || a - b);
   for (let e = 0; e < experts; e++) {
+    yield;
     const size = Math.floor(n / experts) + (e < n % experts ? 1 : 0);
     const free = heavy.filter((i) => labels[i] < 0).slice(0, 10);
     let next = free[random.integer(free.length)];

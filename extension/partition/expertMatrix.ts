@@ -58,7 +58,7 @@ export function* expertMatrixSteps(matrix: Float32Array, neurons: number, labels
   const centre = sum / count;
   const sorted = Float64Array.from(off).sort();
   return {
-    raw: Float32Array.from(raw),
+    raw: new Float32Array(raw),
     excess: Float32Array.from(raw, (value) => value - centre),
     excessBand: sorted.length > 0 ? (quantile(sorted, 0.975) - quantile(sorted, 0.025)) / 2 : NaN,
     nullDraws: draws,

@@ -18,7 +18,7 @@ export interface RouterInput {
 
 /** Rows of the avg-k router: the mean key of each expert, not normalised `[experts, width]` (EMoE, arXiv 2310.10908). */
 export function avgKRows(keys: Float32Array, neurons: number, width: number, labels: ArrayLike<number>, experts: number): Float32Array {
-  return Float32Array.from(centroidsOf(keys, neurons, width, labels, experts).means);
+  return new Float32Array(centroidsOf(keys, neurons, width, labels, experts).means);
 }
 
 /** avg-k: x · mean key = the mean pre-activation (without bias) of the expert's neurons. */
@@ -55,7 +55,7 @@ export function similarityScores(input: RouterInput): Float32Array {
   const { x, tokens, keys, neurons, width, labels, experts } = input;
   const { means } = centroidsOf(unitRows(keys, neurons, width), neurons, width, labels, experts);
   const unit = unitRows(x, tokens, width);
-  const products = matmulTransposed(unit, Float32Array.from(means), tokens, experts, width);
+  const products = matmulTransposed(unit, new Float32Array(means), tokens, experts, width);
   const squares = new Float64Array(experts);
   for (let e = 0; e < experts; e++) for (let c = 0; c < width; c++) squares[e] += means[e * width + c] ** 2;
   for (let t = 0, at = 0; t < tokens; t++) {

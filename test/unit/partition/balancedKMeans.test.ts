@@ -37,6 +37,16 @@ describe('balancedKMeans', () => {
     expect(balancedKMeans(unitKeys(keys, N, WIDTH), { experts: E, seed: 5 }).labels).not.toEqual(one.labels);
   });
 
+  it('gives the labels that it gave on the machine where this was written', () => {
+    // Whole numbers: normals pass through logarithms and cosines, whose last bit an engine may choose.
+    const random = new Random(9, 'machines');
+    const keys = Float32Array.from({ length: 300 * 33 }, () => random.integer(2001) - 1000);
+    const { labels } = balancedKMeans(unitKeys(keys, 300, 33), { experts: 11, seed: 1 });
+    let hash = 7;
+    for (const label of labels) hash = (Math.imul(hash, 31) + label) | 0;
+    expect(hash).toBe(LABEL_HASH);
+  });
+
   it('leaves no exchange of two neurons that lowers the inertia', () => {
     const { keys } = plantedKeys(new Random(5, 'stable'), 60, 10, 5, 0.4);
     const unit = unitKeys(keys, 60, 10);
@@ -90,3 +100,6 @@ describe('balancedKMeans', () => {
     await expect(finishInTurns(balancedKMeansSteps(unitKeys(keys, 1024, 64), { experts: 32, seed: 0, inits: 50 }), controller.signal)).rejects.toThrow('stop');
   });
 });
+
+/** Of labels, from one run; another processor or engine must not change them. */
+const LABEL_HASH = 1308082490;
