@@ -1,5 +1,6 @@
 import type { ModelFacts } from '../protocol/documents';
 import type { ModuleFacts } from '../protocol/engineRpc';
+import { nameOf } from './paths';
 
 /** `1.24 GB`, `7.6 MB`, `512 B`: powers of ten, as disks and the Hub count. */
 export function formatBytes(bytes: number): string {
@@ -23,9 +24,11 @@ export function describeModel(facts: ModelFacts): string {
   return [facts.family ?? 'unknown family', layers, formatBytes(facts.bytes)].filter((part) => part !== null).join(' · ');
 }
 
+/** How the literature writes the kinds that PEFT writes in capitals. */
+const KINDS: ReadonlyMap<string, string> = new Map([['LORA', 'LoRA'], ['IA3', 'IA³'], ['PREFIX_TUNING', 'prefix'], ['PROMPT_TUNING', 'prompt']]);
+
 /** The dim text beside a module: `LoRA r 8 · on stories260k`. */
-export function describeModule(facts: ModuleFacts): string {
-  const rank = facts.rank === null ? '' : ` r ${facts.rank}`;
-  const base = facts.base ? `on ${facts.base}` : null;
-  return [`${facts.kind}${rank}`, base].filter((part) => part !== null).join(' · ');
+export function describeModule({ kind, rank, base }: ModuleFacts): string {
+  const name = KINDS.get(kind.toUpperCase()) ?? kind;
+  return [rank === null ? name : `${name} r ${rank}`, base && `on ${nameOf(base)}`].filter((part) => part !== null && part !== '').join(' · ');
 }

@@ -39,7 +39,8 @@ describe('texts of the view', () => {
   it('describes models and modules', () => {
     expect(describeModel({ family: 'llama', layers: 1, bytes: 520_000 } as ModelFacts)).toBe('llama · 1 layer · 520 kB');
     expect(describeModel({ family: null, layers: null, bytes: 5 } as ModelFacts)).toBe('unknown family · 5 B');
-    expect(describeModule({ path: '', kind: 'LoRA', base: 'gpt2', parameters: 1, rank: 8, sites: 2 })).toBe('LoRA r 8 · on gpt2');
+    expect(describeModule({ path: '', kind: 'LORA', base: '../../openai/gpt2/', parameters: 1, rank: 8, sites: 2 })).toBe('LoRA r 8 · on gpt2');
+    expect(describeModule({ path: '', kind: 'bottleneck', base: null, parameters: 1, rank: null, sites: 2 })).toBe('bottleneck');
   });
 });
 
