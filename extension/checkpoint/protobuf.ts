@@ -121,7 +121,7 @@ function writeValue(writer: Writer, kind: FieldKind, value: unknown): void {
     case 'enum': writer.int32(value as number); break;
     case 'float': writer.float(value as number); break;
     case 'double': writer.double(value as number); break;
-    case 'int': case 'uint': writer.int64(halves(value as number | bigint) as unknown as number); break;
+    case 'int': case 'uint': writer.int64(halves(value as number | bigint)); break;
     default:
       write(kind(), writer.fork(), value as Message);
       writer.ldelim();
