@@ -121,7 +121,7 @@ export class ForwardPass {
 
   private attentionFeeds(block: BlockSpec, pack: Pack): Feeds {
     let kept = this.biases.get(pack);
-    if (!kept) this.biases.set(pack, (kept = new Map()));
+    if (!kept) this.biases.set(pack, (kept = new Map<string, HostTensor>()));
     const { window, causal, rope } = block.attention;
     const feeds: Feeds = {};
     const remember = (name: string, make: () => HostTensor): void => {

@@ -40,7 +40,7 @@ export class ModulensError extends Error {
 
 /** Makes the error of a code: `throw failure('checkpoint/truncated', { file, ... })`. */
 export function failure<C extends ErrorCode>(code: C, args: ErrorArgs<C>, cause?: unknown): ModulensError {
-  return new ModulensError(code, args as Readonly<Record<string, unknown>>, cause === undefined ? undefined : { cause });
+  return new ModulensError(code, args, cause === undefined ? undefined : { cause });
 }
 
 /** The English text of an error: what happened, to what, and the remedy. */

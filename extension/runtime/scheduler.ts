@@ -22,7 +22,15 @@ export class Scheduler {
   /** Gives messages, cancellation and interactive requests their turn; called between slices. */
   async turn(signal: AbortSignal | undefined, isInteractive = false): Promise<void> {
     await nextTick();
-    if (!isInteractive) while (this.interactive > 0 && !signal?.aborted) await new Promise<void>((go) => this.waiting.push(go));
+    if (!isInteractive) while (this.interactive > 0 && !signal?.aborted) await this.pause(signal);
     if (signal?.aborted) throw failure('cancelled', { what: 'The run' });
+  }
+
+  /** Until interactive work is over, or the run is cancelled: a cancellation must not wait for a picture. */
+  private async pause(signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((go) => {
+      this.waiting.push(go);
+      signal?.addEventListener('abort', () => { go(); }, { once: true });
+    });
   }
 }

@@ -126,7 +126,7 @@ describe('the sample, from the explorer to its numbers', () => {
     }
     await bench.picture('analysis-3-table');
     await page.keyboard.press('Escape');
-    await rows.first().waitFor({ state: 'detached' });
+    await rows.first().waitFor({ state: 'hidden' });
   });
 
   it('opens again at once from the store', async () => {

@@ -157,8 +157,8 @@ export async function newPage(browser, { viewport = { width: 1440, height: 900 }
   return { context, page, capture };
 }
 
-/** VS Code's own complaints here: code-server lacks its closed `vsda` module, and nobody signs in to GitHub. */
-const KNOWN_NOISE = /vsda|authentication provider 'github'/;
+/** VS Code's own complaints here: code-server lacks its closed `vsda` module, nobody signs in to GitHub, and a busy machine is slow to save. */
+const KNOWN_NOISE = /vsda|authentication provider 'github'|Aborted onWillSaveTextDocument-event/;
 
 /** Console and page errors that are ours. */
 export const unexpectedErrors = capture => [...capture.errors, ...capture.console.filter(line => !KNOWN_NOISE.test(line))];

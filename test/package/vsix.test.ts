@@ -28,6 +28,7 @@ const NATIVE_LIBRARY = /\.(node|dll|dylib|so(\.[0-9.]+)?)$/;
 let bytes: Buffer;
 let entries: Record<string, Uint8Array>;
 let packages: readonly string[];
+let buildId: string;
 let scratch: string;
 
 beforeAll(async () => {
@@ -35,7 +36,7 @@ beforeAll(async () => {
   bytes = readFileSync(file);
   entries = unzipSync(bytes);
   scratch = mkdtempSync(path.join(tmpdir(), 'modulens-vsix-'));
-  ({ packages } = await build({ minify: true, sourcemap: false, dist: scratch }));
+  ({ packages, buildId } = await build({ minify: true, sourcemap: false, dist: scratch }));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -87,10 +88,8 @@ describe('the VSIX of this platform', () => {
   });
 
   it('was built in one go: host and engine carry the same build id', () => {
-    const id = (name: string) => /"([0-9a-f]{16})"/.exec(text(`extension/dist/${name}`))?.[1];
-    expect(id('extension.js')).toMatch(/^[0-9a-f]{16}$/);
-    expect(id('engine.js')).toBe(id('extension.js'));
-    expect(id('cli.js')).toBe(id('extension.js'));
+    expect(buildId).toMatch(/^[0-9a-f]{16}$/);
+    for (const name of ['extension.js', 'engine.js']) expect(text(`extension/dist/${name}`), name).toContain(`"${buildId}"`);
   });
 });
 

@@ -37,7 +37,8 @@ export function byLabelBlock(context: PageContext, detail: ExpertDetail): HTMLEl
     row(el('span.label', { title: entry.label }, el('i.swatch', { css: { '--hue': style?.colour ?? 'var(--ml-inside)' } }), el('span.label-name', {}, `${style?.letter ?? ''} ${entry.label}`)), entry.enrichment, effects.get(entry.label));
   }
   if (overall) cells.push(el('span.label', {}, el('span.label-name', {}, 'all tokens')), el('span'), el('span'), track(lossScale, overall, scoreTip('Ablation, all tokens', overall)), amount(overall));
-  return block('By label', noteOf(detail), 'label', el('div.by-label', {}, cells), ablationLine(context, detail));
+  const none = detail.byLabel.length === 0;
+  return block('By label', noteOf(detail), 'label', none && el('p.note', {}, 'The texts of the probe have no labels.'), (!none || overall) && el('div.by-label', {}, cells), ablationLine(context, detail));
 }
 
 function noteOf(detail: ExpertDetail): string | null {

@@ -105,11 +105,11 @@ function blocksOf(context: PageContext, detail: ExpertDetail, width: number): re
   const { model, bridge } = context;
   const effect = detail.logitEffect;
   const texts = model.withProbe
-    ? [detail.byLabel.length > 0 ? byLabelBlock(context, detail) : block('By label', null, 'label', el('p.note', {}, 'The texts of the probe have no labels.'), el('div', {}, byLabelBlock(context, detail))), block('Top tokens', 'activation', 'tokens', kwic(detail))]
+    ? [byLabelBlock(context, detail), block('Top tokens', 'activation', 'tokens', kwic(detail))]
     : [block('By label and top tokens', null, '', el('p.note', {}, 'Need text. ', model.head?.model.runnable !== false && linkButton('Choose texts\u2026', () => bridge.post({ type: 'chooseProbe' }))))];
   return [
     ...texts,
-    block('Writes towards', effect ? `logit effect, null \u00b1${formatNumber(effect.nullBand)}, ${formatNumber(effect.nullDraws)} draws` : null, 'logits', effect ? butterfly(effect, width) : el('p.note', {}, detail.logitMissing ?? 'This checkpoint has no head to write towards.')),
+    block('Writes towards', effect ? `null \u00b1${formatNumber(effect.nullBand)}, ${formatNumber(effect.nullDraws)} draws` : null, 'logits', effect ? butterfly(effect, width) : el('p.note', {}, detail.logitMissing ?? 'This checkpoint has no head to write towards.')),
     neuronsBlock(context, detail, width),
     routerBlock(detail, width),
   ];
@@ -162,7 +162,7 @@ function routerBlock(detail: ExpertDetail, width: number): HTMLElement {
   const near = (i: number): boolean => i !== detail.expert && Math.abs(i - detail.expert) < every;
   const names = Array.from(cosine, (_, i) => el('span', { class: i === detail.expert ? 'strong' : null, css: { left: `${((i + 0.5) / cosine.length) * 100}%` } }, i === detail.expert || (i % every === 0 && !near(i)) ? String(i) : ''));
   const oracle = detail.oracleAgreement;
-  return block('Router row', `cosine, null ${band}, ${formatNumber(nullDraws)} draws`, 'routerRow',
+  return block('Router row', `null ${band}, ${formatNumber(nullDraws)} draws`, 'routerRow',
     drawSvg(drawRouterRow(detail, width, 48)), el('div.bar-names', { 'aria-hidden': 'true' }, names),
     oracle && el('p.note.oracle', { tip: scoreTip('Router finds the oracle', oracle) }, 'Oracle agreement ', el('span.mono', {}, formatInterval(oracle.value, oracle.interval)), ', null ', el('span.mono', {}, formatInterval(oracle.null, nullBand(oracle) ?? undefined)), `, n = ${formatNumber(oracle.n)} ${oracle.nOf}`));
 }

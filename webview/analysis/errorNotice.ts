@@ -8,7 +8,7 @@ import type { PageContext } from './context';
 export function errorNotice(context: PageContext, error: ErrorRecord, buttons?: readonly HTMLElement[]): HTMLElement {
   const { model, bridge } = context;
   const [first, ...rest] = sentences(error.message);
-  const kept = [...model.layers.keys()].sort((a, b) => a - b);
+  const kept = model.finished;
   const own = buttons ?? [
     pushButton('Try again', 'primary', () => bridge.post({ type: 'run', options: null })),
     ...(model.head?.device.used && model.head.device.used !== 'cpu' ? [pushButton('Go on, on the CPU', 'secondary', () => bridge.post({ type: 'run', options: { device: 'cpu' } }))] : []),

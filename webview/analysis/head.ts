@@ -31,7 +31,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
       if (line) replace(line, runningLine(context));
       else replace(status, statusOf(context));
     }
-    const now = model.state === 'running' ? `${model.layers.size} of ${model.indices.length} layers done` : model.state;
+    const now = model.state === 'running' ? `${model.finished.length} of ${model.indices.length} layers done` : model.state;
     if (now !== said) {
       said = now;
       spoken.textContent = now;
@@ -78,7 +78,7 @@ function startOf(context: PageContext): Child {
     case 'failed':
       return el('span.bad-text', {}, stoppedWhere(context));
     case 'cancelled':
-      return [el('span.dim', {}, `Cancelled; ${model.layers.size} of ${model.indices.length} layers are kept`), model.layers.size < model.indices.length && pushButton('Go on', 'secondary', () => bridge.post({ type: 'run', options: null }), true)];
+      return [el('span.dim', {}, `Cancelled; ${model.finished.length} of ${model.indices.length} layers are kept`), model.finished.length < model.indices.length && pushButton('Go on', 'secondary', () => bridge.post({ type: 'run', options: null }), true)];
     case 'done': {
       const seconds = totalSeconds(model.document?.timings ?? {});
       const time = seconds === null ? null : el('span.mono.note', {}, `${formatNumber(seconds)} s`);
@@ -104,9 +104,9 @@ function runningLine(context: PageContext): readonly Child[] {
   const { model, bridge } = context;
   const of = model.indices.length;
   const { progress } = model;
-  const share = progress && progress.total > 0 ? progress.done / progress.total : of > 0 ? model.layers.size / of : null;
+  const share = progress && progress.total > 0 ? progress.done / progress.total : of > 0 ? model.finished.length / of : null;
   const stage = progress?.stage ?? (model.state === 'starting' ? 'Starting the engine' : 'Opening the checkpoint');
-  const done = of > 0 ? `, ${model.layers.size} of ${of} layers done` : '';
+  const done = of > 0 ? `, ${model.finished.length} of ${of} layers done` : '';
   return [
     meter(share, of, 'Progress of the analysis'),
     el('span.stage', {}, capital(stage) + done),
@@ -117,8 +117,9 @@ function runningLine(context: PageContext): readonly Child[] {
 
 function stoppedWhere(context: PageContext): string {
   const { model } = context;
-  const next = model.indices.find((index) => !model.layers.has(index));
-  return next === undefined || model.layers.size === 0 ? 'Stopped before the first layer was done' : `Stopped at layer ${next}; ${model.layers.size} of ${model.indices.length} layers are kept`;
+  const { finished } = model;
+  const next = model.indices.find((index) => !finished.includes(index));
+  return next === undefined || finished.length === 0 ? 'Stopped before the first layer was done' : `Stopped at layer ${next}; ${finished.length} of ${model.indices.length} layers are kept`;
 }
 
 function totalSeconds(timings: Readonly<Record<string, number>>): number | null {

@@ -4,6 +4,7 @@ import { el } from '../ui/dom';
 import { installPatterns } from '../ui/patterns';
 import { TableDialog } from '../ui/tableDialog';
 import { Theme } from '../ui/theme';
+import { installToolkit } from '../ui/toolkit';
 import { installTooltips } from '../ui/tooltip';
 import type { PageContext } from './context';
 import { currentTables } from './currentTables';
@@ -16,6 +17,7 @@ import { pictureView } from './picture';
 
 /** Builds the page into the host's empty body, then asks for its state. */
 function start(): void {
+  installToolkit();
   const bridge = new Bridge();
   const theme = new Theme();
   const model = new AnalysisModel(bridge);

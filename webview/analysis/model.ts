@@ -5,6 +5,7 @@ import type { Progress } from '../../extension/protocol/progress';
 import type { LabelStyle } from '../render/labels';
 import { styleLabels } from '../render/labels';
 import { holdsExperts } from '../render/finding';
+import { isFinished } from '../render/tracks';
 import type { Bridge, PendingCall } from '../ui/bridge';
 import { CallError } from '../ui/bridge';
 
@@ -142,6 +143,11 @@ export class AnalysisModel {
 
   get withProbe(): boolean {
     return this.head?.probe != null;
+  }
+
+  /** Layers whose scores are all there, input first. With a probe, what the weights alone tell of a layer comes earlier. */
+  get finished(): readonly number[] {
+    return this.results.filter((layer) => isFinished(layer, this.withProbe)).map((layer) => layer.index);
   }
 
   /** The expert whose details are shown: the locked one, else the one under the pointer, else the heaviest. */

@@ -34,11 +34,13 @@ export function pictureView(context: PageContext, host: HTMLElement): void {
     }
     const width = contentWidth(host);
     const stacked = width < STACK_BELOW;
-    const name = [model.head?.key, layer.index, width].join(' ');
+    // A failed run says so even where the chosen layer has something to show.
+    const error = model.state === 'failed' ? model.error : null;
+    const name = [model.head?.key, layer.index, width, error?.message].join(' ');
     if (name === drawn) return;
     drawn = name;
     const axis = expertAxis(remote.value.experts, width, stacked);
-    replace(body, whole(context, remote.value, axis, width, stacked, zoomSlot));
+    replace(body, error && errorNotice(context, error), whole(context, remote.value, axis, width, stacked, zoomSlot));
   };
 
   model.watch((changes) => {

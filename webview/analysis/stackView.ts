@@ -39,7 +39,7 @@ export function stackView(context: PageContext, picture: LayerPicture, axis: Exp
 
   const placeAxis = (): void => {
     const zoomCell = axis.cell / (window2.x.to - window2.x.from);
-    const every = numberEvery(zoomCell);
+    const every = numberEvery(zoomCell, picture.experts);
     const chosen = model.shownExpert;
     const experts = Array.from({ length: picture.experts }, (_, expert) => expert);
     const button = (expert: number, css: Readonly<Record<string, string>>, written: boolean): HTMLElement => {

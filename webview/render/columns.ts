@@ -17,7 +17,9 @@ export const STACK_BELOW = 560;
 const CELL_MAX = 24;
 const SIDE_MAX = 384;
 const SIDE_MIN = 192;
+/** Pixels that a number of up to two, and of three digits takes. */
 const NUMBER_WIDTH = 16;
+const LONG_NUMBER_WIDTH = 24;
 
 /** The largest whole-pixel cell that fits the column. */
 export function expertAxis(experts: number, columnWidth: number, stacked: boolean): ExpertAxis {
@@ -26,13 +28,14 @@ export function expertAxis(experts: number, columnWidth: number, stacked: boolea
   const smallest = Math.max(1, Math.min(12, Math.floor(SIDE_MIN / experts)));
   const cell = Math.max(smallest, Math.min(widest, Math.floor(Math.min(room, Math.max(SIDE_MAX, experts * 4)) / experts)));
   const held = Math.max(1, Math.min(cell, Math.floor((columnWidth - AXIS_WIDTH) / experts)));
-  return { experts, cell: held, side: held * experts, every: numberEvery(held) };
+  return { experts, cell: held, side: held * experts, every: numberEvery(held, experts) };
 }
 
 /** Every first, second, fourth, ... number, so that numbers do not touch. */
-export function numberEvery(cell: number): number {
+export function numberEvery(cell: number, experts: number): number {
+  const width = experts > 100 ? LONG_NUMBER_WIDTH : NUMBER_WIDTH;
   let every = 1;
-  while (cell * every < NUMBER_WIDTH) every *= 2;
+  while (cell * every < width) every *= 2;
   return every;
 }
 

@@ -51,12 +51,18 @@ export function trackValue(layer: LayerResult | undefined, name: LayerScoreName)
   return score && score.value !== null ? score : 'missing';
 }
 
-/** Why a score of a finished layer is missing. */
+/** Whether everything that the run finds out about a layer is there; a run with texts first sends what the weights alone tell. */
+export function isFinished(layer: LayerResult, withProbe: boolean): boolean {
+  return !withProbe || layer.scores.modularity !== undefined;
+}
+
+/** Why a score of a layer is missing. */
 export function whyMissing(layer: LayerResult, name: LayerScoreName, withProbe: boolean): string {
   const score = layer.scores[name];
   if (score?.why) return score.why;
   if (LAYER_SCORES[name].needsText && !withProbe) return 'needs text';
-  if (name === 'specialised' && withProbe) return 'needs labelled text';
   if (name === 'ablation') return 'measured on demand';
+  if (!isFinished(layer, withProbe)) return 'not computed yet';
+  if (name === 'specialised' && withProbe) return 'needs labelled text';
   return 'not computed in this run';
 }

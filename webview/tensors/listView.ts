@@ -1,7 +1,7 @@
 import type { TensorEntry } from '../../extension/protocol/documents';
 import { formatNumber } from '../../extension/protocol/score';
 import { drawSketch } from '../render/histogram';
-import { linkButton, meter, switchButtons } from '../ui/controls';
+import { linkButton, meter, pushButton, switchButtons } from '../ui/controls';
 import type { Child } from '../ui/dom';
 import { el, replace } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
@@ -242,10 +242,10 @@ function badLines(context: PageContext): readonly number[] {
 function footTail(context: PageContext): readonly Child[] {
   const { model } = context;
   if (model.reading) {
-    return [meter(model.reading.done / model.reading.total, 1, 'Reading statistics'), el('span', {}, `${formatNumber(model.reading.done)} of ${formatNumber(model.reading.total)} tensors read`), el('button.button.secondary.small', { type: 'button', onclick: () => {
+    return [meter(model.reading.done / model.reading.total, 1, 'Reading statistics'), el('span', {}, `${formatNumber(model.reading.done)} of ${formatNumber(model.reading.total)} tensors read`), pushButton('Cancel', 'secondary', () => {
       model.cancelReading();
       model.changed('statistics');
-    } }, 'Cancel')];
+    }, true)];
   }
   const filtered = !isEmpty(model.filter);
   const all = model.document?.tensors.length ?? 0;

@@ -1,6 +1,7 @@
 import type { IconName } from './icons';
 import { icon } from './icons';
 import { el } from './dom';
+import { toolkitButton } from './toolkit';
 
 /** A quiet button of a tool bar: icon, words, key. Narrow pages show the icon only; its name stays. */
 export function actionButton(text: string, name: IconName, onClick: () => void, key?: string): HTMLButtonElement {
@@ -8,8 +9,10 @@ export function actionButton(text: string, name: IconName, onClick: () => void, 
 }
 
 /** A button that does something about what is said beside it. */
-export function pushButton(text: string, kind: 'primary' | 'secondary', onClick: () => void, small = false): HTMLButtonElement {
-  return el('button.button', { type: 'button', class: ['button', kind === 'secondary' ? 'secondary' : '', small ? 'small' : ''].join(' ').trim(), onclick: onClick }, text);
+export function pushButton(text: string, kind: 'primary' | 'secondary', onClick: () => void, small = false): HTMLElement {
+  const button = toolkitButton(text, kind, onClick);
+  if (small) button.classList.add('small');
+  return button;
 }
 
 /** Words that do something. */

@@ -35,7 +35,7 @@ function fill(node: HTMLElement | SVGElement, attributes: Attributes, children: 
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === 'function') node.addEventListener(name.slice(2), value as EventListener);
-    else if (typeof value === 'object') setCss(node, value as Readonly<Record<string, string>>);
+    else if (typeof value === 'object') setCss(node, value);
     else if (name === 'tip') node.dataset.tip = String(value);
     else node.setAttribute(name, value === true ? '' : String(value));
   }

@@ -1,4 +1,4 @@
-"""Trains one rank-4 LoRA on one domain with peft and saves it as peft does.
+"""Trains one rank-4 LoRA on one domain with peft and saves it, in bf16, as peft does.
 
     python lora.py --work FOLDER --base MODEL_FOLDER --domain banking|dutch --minutes 5 --export FOLDER
 """
@@ -12,9 +12,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from train import BATCH, CONTEXT, Rows, encode, loss_of, quick_validation
+from train import CONTEXT, Rows, encode, loss_of, quick_validation
 
-RANK, ALPHA, RATE, SEED = 4, 8, 4e-3, 1
+RANK, ALPHA, RATE, SEED, BATCH = 4, 8, 4e-3, 1, 4
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -42,7 +42,7 @@ def main():
         with open(log, "a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow([step, step * BATCH * CONTEXT, round(time.monotonic() - began, 1),
                                                             "" if running is None else round(running, 4),
-                                                            f"{quick_validation(inner, held, rows=12):.4f}"])
+                                                            f"{quick_validation(inner, held, rows=8):.4f}"])
 
     note()
     while (progress := (time.monotonic() - began) / (args.minutes * 60)) < 1:
@@ -59,6 +59,7 @@ def main():
     note()
     model.peft_config["default"].base_model_name_or_path = "modulens-sample"
     model.to(torch.bfloat16).save_pretrained(args.export)
+    (args.export / "adapter_model.safetensors").chmod(0o644)
 
 
 if __name__ == "__main__":

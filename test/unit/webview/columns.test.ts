@@ -19,7 +19,8 @@ describe('the shared axis of experts', () => {
   it('gives 16 experts 24 px where there is room', () => {
     expect(expertAxis(16, 688, false).cell).toBe(24);
     expect(expertAxis(16, 564, false).cell).toBe(19);
-    expect(numberEvery(6)).toBe(4);
+    expect(numberEvery(6, 64)).toBe(4);
+    expect(numberEvery(2, 128)).toBe(16);
   });
 });
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { AnalysisHead } from '../../../extension/protocol/documents';
 import { paintCells, rampOf, sequentialIndex, signedIndex } from '../../../webview/render/colours';
 import { drawButterfly, drawNeurons, drawRouterRow, oneLine, visibleToken } from '../../../webview/render/expertPlots';
 import { findingOf, holdsExperts } from '../../../webview/render/finding';
@@ -29,11 +28,11 @@ describe('colours', () => {
 });
 
 describe('the sentence and the strip', () => {
-  const head = inventedHead(options) as AnalysisHead;
+  const head = inventedHead(options);
   const layers = [0, 4, 7].map((index) => inventedLayer(options, index));
   it('counts layers by stability and held-out modularity together', () => {
     expect(layers.map((layer) => holdsExperts(layer, true))).toEqual([false, true, true]);
-    const onlyStable = { ...layers[1]!, scores: { stability: score() } };
+    const onlyStable = { ...layers[1], scores: { stability: score() } };
     expect(holdsExperts(onlyStable, true)).toBe(false);
     expect(holdsExperts(onlyStable, false)).toBe(true);
     expect(findingOf({ state: 'running', head, layers, document: null })).toBe('So far, 2 of 3 layers hold experts that chance does not explain.');
@@ -48,7 +47,7 @@ describe('the sentence and the strip', () => {
       expect(value).toBeGreaterThanOrEqual(track.scale.domain[0]);
       expect(value).toBeLessThanOrEqual(track.scale.domain[1]);
     }
-    const bare = { ...layers[0]!, scores: {} };
+    const bare = { ...layers[0], scores: {} };
     expect(trackValue(undefined, 'stability')).toBe('pending');
     expect(trackValue(bare, 'modularity')).toBe('missing');
     expect(whyMissing(bare, 'modularity', false)).toBe('needs text');
