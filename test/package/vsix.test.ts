@@ -66,6 +66,7 @@ describe('the VSIX of this platform', () => {
       ...['extension.js', 'engine.js', 'cli.js', 'analysis.js', 'tensors.js', 'analysis.css', 'tensors.css', 'codicon.css', 'codicon.ttf', 'THIRD_PARTY_NOTICES.txt'].map(name => `extension/dist/${name}`),
       'extension/media/sample/modulens-sample/config.json',
       'extension/media/sample/modulens-sample/model.safetensors',
+      'extension/media/sample/lora-dutch/adapter_model.safetensors',
     ]));
   });
 

@@ -60,6 +60,7 @@ def main():
     model.peft_config["default"].base_model_name_or_path = "modulens-sample"
     model.to(torch.bfloat16).save_pretrained(args.export)
     (args.export / "adapter_model.safetensors").chmod(0o644)
+    (args.export / "README.md").write_text(f"# lora-{args.domain}\n\nLoRA of rank {RANK}, alpha {ALPHA}, for `modulens-sample`; data, licences and losses: `../README.md`.\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

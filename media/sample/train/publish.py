@@ -40,6 +40,19 @@ def write(path, rows):
     path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
 
 
+def losses(validation):
+    """The README's table of losses, so that it cannot differ from validation.json."""
+    title = {"base": "nine domains", "banking": "banking", "dutch": "Dutch"}
+    names = list(title)
+    lines = ["| model | " + " | ".join(title[n] for n in names) + " |", "|---" * (len(names) + 1) + "|"]
+    rows = list(validation["loss"]["base"])
+    for row in rows:
+        cells = [validation["loss"][n][row] for n in names]
+        lines.append(f"| {row} | " + " | ".join(f"{next(iter(c.values())):.3f}" for c in cells) + " |")
+    tokens = [f"{validation['heldout'][n].get('all', {}).get('tokens') or sum(c['tokens'] for c in validation['heldout'][n].values()):,}" for n in names]
+    return "\n".join([*lines, "| held-out tokens | " + " | ".join(tokens) + " |"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
@@ -55,6 +68,10 @@ def main():
     questions = [line for doc in read("adapter-banking-heldout") for line in doc["text"].strip().split("\n")]
     write(args.sample / "heldout-banking.jsonl", [{"text": text, "source": "banking77"} for text in questions[:100]])
     shutil.copyfile(args.work / "data.json", args.sample / "data.json")
+    readme = args.sample / "README.md"
+    head, _, rest = readme.read_text(encoding="utf-8").partition("<!-- losses -->")
+    table = losses(json.loads((args.sample / "validation.json").read_text()))
+    readme.write_text(f"{head}<!-- losses -->\n\n{table}\n\n<!-- end -->{rest.partition('<!-- end -->')[2] or rest}", encoding="utf-8")
     logs = args.sample / "train" / "logs"
     logs.mkdir(exist_ok=True)
     for name in ("main", "small", "lora-banking", "lora-dutch"):
