@@ -49,12 +49,12 @@ describe('a run that does not end well', () => {
 
   it('is cancelled within half a second, and the engine lives on', async () => {
     frame = await analyze(page, NAME);
-    await frame.locator('.status button', { hasText: 'Cancel' }).waitFor();
+    await frame.locator('.status').getByRole('button', { name: 'Cancel' }).waitFor();
     await waitForLayers(1);
     pid = enginePid();
     // Measured inside the page, from the click to the state it shows.
     const milliseconds = await frame.locator('.status').evaluate(async (status) => {
-      const button = [...status.querySelectorAll('button')].find((one) => one.textContent === 'Cancel');
+      const button = [...status.querySelectorAll<HTMLElement>('button, vscode-button')].find((one) => one.textContent === 'Cancel');
       if (!button) throw new Error('no Cancel button');
       const start = performance.now();
       button.click();
@@ -73,8 +73,8 @@ describe('a run that does not end well', () => {
 
   it('goes on from the finished layers', async () => {
     const kept = await doneLayers();
-    await frame.locator('.status button', { hasText: 'Go on' }).click();
-    await frame.locator('.status button', { hasText: 'Cancel' }).waitFor();
+    await frame.locator('.status').getByRole('button', { name: 'Go on' }).click();
+    await frame.locator('.status').getByRole('button', { name: 'Cancel' }).waitFor();
     expect(await doneLayers()).toBeGreaterThanOrEqual(kept);
     await waitForLayers(kept + 1);
   });
@@ -97,9 +97,9 @@ describe('a run that does not end well', () => {
 
   it('says clearly that the engine died, and a retry continues from the finished layers', async () => {
     writeFileSync(weights, original);
-    await frame.locator('.notice.error button', { hasText: 'Try again' }).click();
+    await frame.locator('.notice.error').getByRole('button', { name: 'Try again' }).click();
     await frame.locator('.notice.error').waitFor({ state: 'detached' });
-    await frame.locator('.status button', { hasText: 'Cancel' }).waitFor();
+    await frame.locator('.status').getByRole('button', { name: 'Cancel' }).waitFor();
     await until(async () => (await doneLayers()) >= 2 && (await doneLayers()) < SHAPE.layers, { timeout: RUN_MS, what: 'a run in its middle' });
     process.kill(enginePid(), 'SIGKILL');
     const notice = frame.locator('.notice.error');
@@ -112,7 +112,7 @@ describe('a run that does not end well', () => {
     const kept = await doneLayers();
     expect(kept).toBeGreaterThanOrEqual(2);
 
-    await notice.locator('button', { hasText: 'Try again' }).click();
+    await notice.getByRole('button', { name: 'Try again' }).click();
     await notice.waitFor({ state: 'detached' });
     // The finished layers come back from the store before anything new can have been computed.
     await until(async () => (await doneLayers()) >= kept, { timeout: 5000, what: 'the kept layers' });

@@ -177,8 +177,8 @@ export async function runCommand(page, title) {
   const input = page.locator('.quick-input-widget input[type=text]:visible').first();
   await input.waitFor();
   await input.fill(`>${title}`);
-  await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: title }).first().waitFor();
-  await page.keyboard.press('Enter');
+  // The best match need not be the first.
+  await page.locator('.quick-input-widget .monaco-list-row').filter({ has: page.locator('.label-name', { hasText: new RegExp(`^${escapeText(title)}$`) }) }).click();
 }
 
 const escapeText = text => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -309,8 +309,14 @@ export async function openWorkbench({ fill, settings, viewport, env }) {
   }
 }
 
-/** Changes user settings while VS Code runs; it watches the file. */
-export function changeSettings(sandbox, settings) {
-  const file = path.join(sandbox.data, 'User/settings.json');
-  fs.writeFileSync(file, JSON.stringify({ ...JSON.parse(fs.readFileSync(file, 'utf8')), ...settings }, null, 1));
+/** Chooses a colour theme by its name in the list. */
+export async function chooseTheme(page, label) {
+  await runCommand(page, 'Preferences: Color Theme');
+  const input = page.locator('.quick-input-widget input[type=text]:visible').first();
+  // The command's own list replaces that of the palette.
+  await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'Light 2026' }).first().waitFor();
+  await input.fill(label);
+  await page.locator('.quick-input-widget .monaco-list-row').first().filter({ hasText: label }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator('.quick-input-widget').first().waitFor({ state: 'hidden' });
 }

@@ -21,7 +21,7 @@ const ALLOWED = [
   /^extension\/dist\/THIRD_PARTY_NOTICES\.txt$/,
   new RegExp(`^extension/dist/ort/${target}/[^/]+$`),
   /^extension\/media\/(icons|probe|walkthrough)\/[^/]+$/,
-  /^extension\/media\/sample\/([^/]+\.md|modulens-[^/]+\/[^/]+)$/,
+  /^extension\/media\/sample\/([^/]+\.md|(modulens|lora)-[^/]+\/[^/]+)$/,
 ];
 const NATIVE_LIBRARY = /\.(node|dll|dylib|so(\.[0-9.]+)?)$/;
 

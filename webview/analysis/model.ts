@@ -4,7 +4,7 @@ import type { HostMessage, RunState } from '../../extension/protocol/pageMessage
 import type { Progress } from '../../extension/protocol/progress';
 import type { LabelStyle } from '../render/labels';
 import { styleLabels } from '../render/labels';
-import { holdsExperts } from '../render/finding';
+import { holdsExperts } from '../../extension/protocol/finding';
 import { isFinished } from '../render/tracks';
 import type { Bridge, PendingCall } from '../ui/bridge';
 import { CallError } from '../ui/bridge';
@@ -107,7 +107,7 @@ export class AnalysisModel {
       }
       case 'analysis/layer':
         this.layers.set(message.layer.index, message.layer);
-        this.#pictures.delete(`${message.layer.index}`);
+        this.#forgetLayer(message.layer.index);
         this.#settle();
         this.changed('layers', 'selection');
         return;
@@ -250,6 +250,13 @@ export class AnalysisModel {
     for (const call of this.#calls.values()) call.cancel();
     this.#calls.clear();
     for (const map of [this.#pictures, this.#tiles, this.#details, this.#ablations]) map.clear();
+  }
+
+  /** A layer's new result makes what was drawn from the old one stale. */
+  #forgetLayer(index: number): void {
+    for (const map of [this.#pictures, this.#tiles, this.#details, this.#ablations]) {
+      for (const name of map.keys()) if (name === `${index}` || name.startsWith(`${index} `)) map.delete(name);
+    }
   }
 
   /** Keeps the selection inside what there is; before the user chose, the clearest finished layer. */

@@ -21,11 +21,15 @@ export function pictureView(context: PageContext, host: HTMLElement): void {
   host.append(crumb, body);
   const zoomSlot = el('span.zoom-slot');
   let drawn = '';
+  let shown: LayerPicture | null = null;
 
   const draw = (): void => {
     replace(crumb, crumbOf(context, zoomSlot));
     const layer = model.result;
     const remote = model.picture;
+    const same = layer !== null && drawn.startsWith(`${model.head?.key} ${layer.index} `);
+    // A layer that is told more of keeps its picture until the new one is here.
+    if (same && remote?.state === 'pending') return;
     if (!layer || !remote || remote.state !== 'ready') {
       drawn = '';
       zoomSlot.replaceChildren();
@@ -37,8 +41,9 @@ export function pictureView(context: PageContext, host: HTMLElement): void {
     // A failed run says so even where the chosen layer has something to show.
     const error = model.state === 'failed' ? model.error : null;
     const name = [model.head?.key, layer.index, width, error?.message].join(' ');
-    if (name === drawn) return;
+    if (name === drawn && shown === remote.value) return;
     drawn = name;
+    shown = remote.value;
     const axis = expertAxis(remote.value.experts, width, stacked);
     replace(body, error && errorNotice(context, error), whole(context, remote.value, axis, width, stacked, zoomSlot));
   };

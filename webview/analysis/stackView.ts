@@ -100,11 +100,21 @@ export function stackView(context: PageContext, picture: LayerPicture, axis: Exp
       el('div.matrix-note.note', {}, el('span', {}, 'area: |log\u2082 fold| of a label in an expert'), el('span', {}, '\u25a0 more, \u25a1 less than chance'), el('span', {}, '\u00b7 inside the null, q \u2265 0.05')));
   } else {
     parts.push(el('div.needs-text', { class: withText ? 'needs-text labels-only' : 'needs-text' }, svg('svg', { 'aria-hidden': 'true' }, svg('rect', { width: '100%', height: '100%', fill: 'url(#hatch)', opacity: 0.6 })),
-      el('p', {}, withText ? 'The matrix of labels needs labelled texts. ' : 'Mass and labels need text. ', model.head?.model.runnable !== false && linkButton('Choose texts\u2026', () => context.bridge.post({ type: 'chooseProbe' })))));
+      missingText(context, picture, withText)));
   }
   parts.push(lowerLeft(context, picture, labelRow, withLabels));
   if (stacked) for (const part of parts) part.classList.add('stacked');
   return parts;
+}
+
+/** Why the lower part of the stack is empty, and what to do about it. */
+function missingText(context: PageContext, picture: LayerPicture, withText: boolean): HTMLElement {
+  const { model } = context;
+  if (!withText && model.withProbe) {
+    const coming = model.state === 'running' || model.state === 'starting';
+    return el('p', {}, coming ? `Mass and labels follow when the texts have run through layer ${picture.index}.` : `The run ended before the texts had run through layer ${picture.index}.`);
+  }
+  return el('p', {}, withText ? 'The matrix of labels needs labelled texts. ' : 'Mass and labels need text. ', model.head?.model.runnable !== false && linkButton('Choose texts\u2026', () => context.bridge.post({ type: 'chooseProbe' })));
 }
 
 /** Router rows (cosine minus null) and the names of the labels, at the foot of the graph's column. */

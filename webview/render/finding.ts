@@ -1,6 +1,7 @@
 import type { AnalysisDocument, AnalysisHead, LayerResult } from '../../extension/protocol/documents';
 import type { RunState } from '../../extension/protocol/pageMessages';
-import { isEvidence } from '../../extension/protocol/score';
+import { holdsExperts } from '../../extension/protocol/finding';
+import { isFinished } from './tracks';
 
 /** What the sentence at the top is made from. */
 export interface FindingInput {
@@ -8,13 +9,6 @@ export interface FindingInput {
   readonly head: AnalysisHead | null;
   readonly layers: readonly LayerResult[];
   readonly document: AnalysisDocument | null;
-}
-
-/** A layer holds experts when seed stability and, with a probe, held-out modularity can both be told from chance. */
-export function holdsExperts(layer: LayerResult, withProbe: boolean): boolean {
-  const { stability, modularity } = layer.scores;
-  if (!stability || !isEvidence(stability)) return false;
-  return !withProbe || (modularity !== undefined && isEvidence(modularity));
 }
 
 /** How that is decided, for the tooltip of the sentence. */
@@ -29,13 +23,14 @@ export function findingOf(input: FindingInput): string {
   const { head, layers, document, state } = input;
   if (document) return document.finding;
   const of = head?.layerIndices.length ?? 0;
-  if (!head || layers.length === 0) {
+  const finished = head ? layers.filter((layer) => isFinished(layer, head.probe !== null)) : [];
+  if (!head || finished.length === 0) {
     if (state === 'failed') return 'No layer could be analysed.';
     if (state === 'cancelled') return 'Cancelled before the first layer was done.';
     return 'Looking for experts that chance does not explain\u2026';
   }
-  const holding = layers.filter((layer) => holdsExperts(layer, head.probe !== null)).length;
-  const done = layers.length;
+  const holding = finished.filter((layer) => holdsExperts(layer, head.probe !== null)).length;
+  const done = finished.length;
   const subject = head.probe ? `hold${done === 1 ? 's' : ''} experts that chance does not explain` : `split${done === 1 ? 's' : ''} more stably than chance, from the weights alone`;
   const left = of - done;
   const rest = left > 0 && (state === 'failed' || state === 'cancelled') ? `; the other ${left} ${left === 1 ? 'was' : 'were'} not reached` : '';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { paintCells, rampOf, sequentialIndex, signedIndex } from '../../../webview/render/colours';
 import { drawButterfly, drawNeurons, drawRouterRow, oneLine, visibleToken } from '../../../webview/render/expertPlots';
-import { findingOf, holdsExperts } from '../../../webview/render/finding';
+import { holdsExperts } from '../../../extension/protocol/finding';
+import { findingOf } from '../../../webview/render/finding';
 import { drawHistogram } from '../../../webview/render/histogram';
 import { sentences } from '../../../webview/render/sentences';
 import { drawMarks, drawProfile, notFinitePlaces, tileLimit } from '../../../webview/render/tensorMap';
