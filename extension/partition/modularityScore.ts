@@ -17,6 +17,8 @@ export interface ModularityInput {
   readonly seed: number;
   /** Label shuffles; 200 by default. */
   readonly draws?: number;
+  /** 95 % interval of Q, where it was estimated (`modularityInterval`). */
+  readonly interval?: readonly [number, number];
 }
 
 /** Newman's Q on held-out tokens against random partitions of the same sizes. */
@@ -44,7 +46,7 @@ export function selectionCorrectedModularity(input: Omit<ModularityInput, 'seed'
 }
 
 function modularityScore(input: Omit<ModularityInput, 'seed' | 'draws'>, draws: Float64Array, nullKind: string): Score {
-  return scoreAgainstNull({ value: modularityOf(input.graph, input.labels, input.experts), draws, n: input.tokens, nOf: 'held-out tokens', unit: 'Q', direction: 'greater', nullKind });
+  return scoreAgainstNull({ ...(input.interval ? { interval: input.interval } : {}), value: modularityOf(input.graph, input.labels, input.experts), draws, n: input.tokens, nOf: 'held-out tokens', unit: 'Q', direction: 'greater', nullKind });
 }
 
 /** ARI of two partitions of the same neurons against random partitions of the same sizes. */

@@ -6,20 +6,26 @@ import { finish } from '../numerics/steps';
 import type { Steps } from '../numerics/steps';
 import type { Score } from '../protocol/score';
 import { shuffledLabels } from './controls';
+import { meanInterval } from './documentBootstrap';
 import { expertMask, meanPerExpert, sumPerExpert, topK } from './routers';
 import type { TopK } from './routers';
 
-/** Mean over tokens of the share of the token's mass that the chosen experts hold; tokens without mass are left out. */
-export function capturedShare(mass: Float32Array, experts: number, choice: TopK): number {
-  const shares: number[] = [];
+/** Share of each token's mass that the chosen experts hold `[tokens]`; NaN for tokens without mass. */
+export function capturedShares(mass: Float32Array, experts: number, choice: TopK): Float64Array {
+  const shares = new Float64Array(choice.tokens).fill(NaN);
   for (let t = 0; t < choice.tokens; t++) {
     let all = 0;
     let kept = 0;
     for (let e = 0; e < experts; e++) all += mass[t * experts + e];
     for (let s = 0; s < choice.k; s++) kept += mass[t * experts + choice.experts[t * choice.k + s]];
-    if (all > 0) shares.push(kept / all);
+    if (all > 0) shares[t] = kept / all;
   }
-  return mean(shares);
+  return shares;
+}
+
+/** Mean of `capturedShares` over the tokens that have mass. */
+export function capturedShare(mass: Float32Array, experts: number, choice: TopK): number {
+  return mean(capturedShares(mass, experts, choice).filter(Number.isFinite));
 }
 
 export interface CapturedInput {
@@ -34,6 +40,8 @@ export interface CapturedInput {
   readonly seed: number;
   /** Random partitions; 20 by default. */
   readonly draws?: number;
+  /** Text of each token, for the interval of the value `[tokens]`. */
+  readonly document?: ArrayLike<number>;
 }
 
 export interface CapturedScores {
@@ -51,24 +59,26 @@ export function capturedMass(input: CapturedInput): CapturedScores {
 /** `capturedMass` in steps. */
 export function* capturedMassSteps(input: CapturedInput): Steps<CapturedScores> {
   const { tokens, labels, experts, k } = input;
-  const one = (by: ArrayLike<number>): { router: number; oracle: number } => {
+  const each = (by: ArrayLike<number>): { router: Float64Array; oracle: Float64Array } => {
     const mass = sumPerExpert(input.neuronMass, tokens, by, experts);
     const scores = meanPerExpert(input.preActivations, tokens, by, experts);
-    return { router: capturedShare(mass, experts, topK(scores, tokens, experts, k)), oracle: capturedShare(mass, experts, topK(mass, tokens, experts, k)) };
+    return { router: capturedShares(mass, experts, topK(scores, tokens, experts, k)), oracle: capturedShares(mass, experts, topK(mass, tokens, experts, k)) };
   };
-  const real = one(labels);
+  const average = (shares: Float64Array): number => mean(shares.filter(Number.isFinite));
+  const real = each(labels);
   const router: number[] = [];
   const oracle: number[] = [];
   for (let draw = 0; draw < (input.draws ?? 20); draw++) {
     yield;
-    const drawn = one(shuffledLabels(labels, input.seed, draw));
-    router.push(drawn.router);
-    oracle.push(drawn.oracle);
+    const drawn = each(shuffledLabels(labels, input.seed, draw));
+    router.push(average(drawn.router));
+    oracle.push(average(drawn.oracle));
   }
+  const interval = (shares: Float64Array, name: string): { interval?: readonly [number, number] } => (input.document ? { interval: meanInterval(shares, input.document, input.seed, name) } : {});
   const shared = { n: tokens, nOf: 'tokens', unit: 'share', direction: 'greater' as const };
   return {
-    router: scoreAgainstNull({ ...shared, value: real.router, draws: router, nullKind: 'random partitions of the same sizes, routed by their own avg-k' }),
-    oracle: scoreAgainstNull({ ...shared, value: real.oracle, draws: oracle, nullKind: 'random partitions of the same sizes, with their own oracle' }),
+    router: scoreAgainstNull({ ...shared, ...interval(real.router, 'captured'), value: average(real.router), draws: router, nullKind: 'random partitions of the same sizes, routed by their own avg-k' }),
+    oracle: scoreAgainstNull({ ...shared, ...interval(real.oracle, 'captured by the oracle'), value: average(real.oracle), draws: oracle, nullKind: 'random partitions of the same sizes, with their own oracle' }),
   };
 }
 
@@ -81,6 +91,8 @@ export interface ReconstructionInput {
   readonly width: number;
   readonly labels: ArrayLike<number>;
   readonly experts: number;
+  /** Text of each token, for the interval of the value `[tokens]`. */
+  readonly document?: ArrayLike<number>;
 }
 
 /**
@@ -109,32 +121,33 @@ function norm(values: Float32Array, row: number, width: number): number {
  * same kind of router. `scoresOf(labels)` returns `[tokens, experts]`.
  */
 export function* reconstructionScoreSteps(input: ReconstructionInput, k: number, seed: number, scoresOf: (labels: ArrayLike<number>) => Float32Array, draws = 5): Steps<Score> {
-  const one = (labels: ArrayLike<number>): number => {
-    const errors = reconstructionErrors({ ...input, labels }, topK(scoresOf(labels), input.tokens, input.experts, k));
-    return mean(errors.filter(Number.isFinite));
-  };
-  const value = one(input.labels);
+  const each = (labels: ArrayLike<number>): Float32Array => reconstructionErrors({ ...input, labels }, topK(scoresOf(labels), input.tokens, input.experts, k));
+  const average = (errors: Float32Array): number => mean(errors.filter(Number.isFinite));
+  const real = each(input.labels);
   const drawn: number[] = [];
   for (let draw = 0; draw < draws; draw++) {
     yield;
-    drawn.push(one(shuffledLabels(input.labels, seed, draw)));
+    drawn.push(average(each(shuffledLabels(input.labels, seed, draw))));
   }
-  return scoreAgainstNull({ value, draws: drawn, n: input.tokens, nOf: 'tokens', unit: 'relative error', direction: 'less', nullKind: 'random partitions of the same sizes, routed the same way' });
+  const interval = input.document && meanInterval(real, input.document, seed, 'reconstruction');
+  return scoreAgainstNull({ value: average(real), ...(interval ? { interval } : {}), draws: drawn, n: input.tokens, nOf: 'tokens', unit: 'relative error', direction: 'less', nullKind: 'random partitions of the same sizes, routed the same way' });
 }
 
-/** Mean share of experts that two choices have in common, per token. */
-export function choiceOverlap(a: TopK, b: TopK, experts: number, order?: ArrayLike<number>): number {
+/** Share of experts that two choices have in common, of each token `[tokens]`; with `order` token t of `a` meets token order[t] of `b`. */
+export function choiceOverlaps(a: TopK, b: TopK, experts: number, order?: ArrayLike<number>): Float64Array {
   const mask = expertMask(b, experts);
-  let common = 0;
+  const shares = new Float64Array(a.tokens);
   for (let t = 0; t < a.tokens; t++) {
     const other = order ? order[t] : t;
-    for (let s = 0; s < a.k; s++) common += mask[other * experts + a.experts[t * a.k + s]];
+    for (let s = 0; s < a.k; s++) shares[t] += mask[other * experts + a.experts[t * a.k + s]];
+    shares[t] /= a.k;
   }
-  return common / a.experts.length;
+  return shares;
 }
 
 /** Agreement of two routers on the same tokens; null: the choices of one router for another token, so that popular experts do not count. */
-export function routerAgreement(a: TopK, b: TopK, experts: number, seed: number, draws = 200): Score {
-  const values = Float64Array.from({ length: draws }, (_, draw) => choiceOverlap(a, b, experts, new Random(seed, 'routerAgreement', draw).permutation(a.tokens)));
-  return scoreAgainstNull({ value: choiceOverlap(a, b, experts), draws: values, n: a.tokens, nOf: 'tokens', unit: 'share of top-k in common', direction: 'greater', nullKind: 'choices made for other tokens' });
+export function routerAgreement(a: TopK, b: TopK, experts: number, seed: number, draws = 200, document?: ArrayLike<number>): Score {
+  const values = Float64Array.from({ length: draws }, (_, draw) => mean(choiceOverlaps(a, b, experts, new Random(seed, 'routerAgreement', draw).permutation(a.tokens))));
+  const real = choiceOverlaps(a, b, experts), interval = document && meanInterval(real, document, seed, 'router agreement');
+  return scoreAgainstNull({ value: mean(real), ...(interval ? { interval } : {}), draws: values, n: a.tokens, nOf: 'tokens', unit: 'share of top-k in common', direction: 'greater', nullKind: 'choices made for other tokens' });
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { GraphBuilder } from '../graph/builder';
@@ -75,12 +75,38 @@ async function measureAll(available: readonly DeviceName[], threads: number, cac
   const out: DeviceMeasurement[] = [reference.result];
   for (const name of available) {
     if (name === 'cpu') continue;
-    const measured = (await measure(name, threads, reference.product)).result;
+    const missing = name === 'webgpu' ? missingVulkan(process.platform, process.env, readdirOrNone) : null;
+    const measured = missing ? { name, milliseconds: null, disagreement: null, note: missing } : (await measure(name, threads, reference.product)).result;
     log(`device ${name}: ${measured.note}`);
     out.push(measured);
   }
   await writeMeasurements(cacheDir, out).catch((error: unknown) => { log(`device measurements were not kept: ${String(error)}`); });
   return out;
+}
+
+/**
+ * Why WebGPU cannot work on a Linux machine: its only way to the card is Vulkan, and no driver manifest lies where the Vulkan loader looks
+ * (github.com/KhronosGroup/Vulkan-Loader, LoaderDriverInterface.md). Null: there is one, or the platform is another. Asking first keeps the
+ * loader's own complaints off the terminal.
+ */
+export function missingVulkan(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, list: (folder: string) => readonly string[]): string | null {
+  if (platform !== 'linux') return null;
+  if (['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'].some((name) => env[name])) return null;
+  const home = env['HOME'] ?? '';
+  const bases = [
+    env['XDG_CONFIG_HOME'] || `${home}/.config`, ...(env['XDG_CONFIG_DIRS'] || '/etc/xdg').split(':'), '/etc', '/usr/local/etc',
+    env['XDG_DATA_HOME'] || `${home}/.local/share`, ...(env['XDG_DATA_DIRS'] || '/usr/local/share:/usr/share').split(':'), '/usr/share', '/usr/local/share', '/usr/local/lib', '/usr/lib', '/run/opengl-driver/share',
+  ];
+  const found = bases.some((base) => list(path.posix.join(base, 'vulkan/icd.d')).some((name) => name.endsWith('.json')));
+  return found ? null : 'no Vulkan driver is installed';
+}
+
+function readdirOrNone(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 async function measure(name: DeviceName, threads: number, reference: Float32Array | null): Promise<{ readonly result: DeviceMeasurement; readonly product: Float32Array }> {

@@ -6,6 +6,7 @@ import { finishInTurns, type Steps } from '../../numerics/steps';
 import { massShares, neuronActivity } from '../../partition/activity';
 import { graphFromGram } from '../../partition/coactivationGraph';
 import { coactivationSplitSteps } from '../../partition/coactivationSplit';
+import { modularityInterval } from '../../partition/documentBootstrap';
 import { correlationFromGram, expertMatrixSteps } from '../../partition/expertMatrix';
 import { inertiaOf, unitKeysSteps } from '../../partition/keys';
 import { labelEnrichmentSteps, labelSelectivity } from '../../partition/labelEnrichment';
@@ -91,26 +92,27 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
   say('shuffling labels');
   const graph = graphFromGram(gramScore, sampled);
   const shuffles = Math.round(Math.min(MAX_SHUFFLES, Math.max(MIN_SHUFFLES, SHUFFLE_BUDGET / (sampled * sampled))));
-  const modularity = yield* heldOutModularitySteps({ graph, labels: sample(labels), experts, tokens: onScore.tokens, seed, draws: shuffles });
+  const interval = modularityInterval({ active: chosen ? pickRows(onScore.active, onScore.tokens, chosen) : onScore.active, tokens: onScore.tokens, labels: sample(labels), experts, document: score.sequence }, seed);
+  const modularity = yield* heldOutModularitySteps({ graph, labels: sample(labels), experts, tokens: onScore.tokens, seed, draws: shuffles, ...(interval ? { interval } : {}) });
   const matrix = yield* expertMatrixSteps(correlationFromGram(gramScore, chosen ? Array.from(chosen, (i) => onScore.count[i]) : onScore.count, onScore.tokens, sampled), sampled, sample(labels), experts, seed);
 
   say('routing tokens');
-  const rows = spread(score.tokens, ROUTING_TOKENS), n = rows.length;
+  const rows = spread(score.tokens, ROUTING_TOKENS), n = rows.length, document = Array.from(rows, (row) => score.sequence[row]);
   const x = takeRows(score.input, d, rows), hidden = takeRows(score.hidden, f, rows);
   const neuronMass = Float32Array.from(hidden);
   for (let t = 0, at = 0; t < n; t++) for (let i = 0; i < f; i++, at++) { const o = hidden[at] * weights.norms[i]; neuronMass[at] = o * o; }
   const preActivations = yield* matmulTransposedSteps(x, keys, n, f, d);
-  const captured = yield* capturedMassSteps({ neuronMass, preActivations, tokens: n, labels, experts, k, seed });
+  const captured = yield* capturedMassSteps({ neuronMass, preActivations, tokens: n, labels, experts, k, seed, document });
   const routerInput = { x, tokens: n, keys, neurons: f, width: d, labels, experts };
   const chosenExperts = topK(avgKScores(routerInput), n, experts, k), oracle = topK(sumPerExpert(neuronMass, n, labels, experts), n, experts, k);
-  const agreement = routerAgreement(chosenExperts, oracle, experts, seed);
+  const agreement = routerAgreement(chosenExperts, oracle, experts, seed, 200, document);
   const router = yield* routerGeometrySteps(keys, f, d, labels, experts, seed);
   let errorLeft: Score | null = null;
   if (values) {
     say('rebuilding outputs');
     const few = spread(n, RECONSTRUCTION_TOKENS), fewX = takeRows(x, d, few);
     const scoresOf = (by: ArrayLike<number>): Float32Array => avgKScores({ ...routerInput, x: fewX, tokens: few.length, labels: by });
-    errorLeft = yield* reconstructionScoreSteps({ hidden: takeRows(hidden, f, few), values: transposeOf(values, f, d), tokens: few.length, width: d, labels, experts }, k, seed, scoresOf);
+    errorLeft = yield* reconstructionScoreSteps({ hidden: takeRows(hidden, f, few), values: transposeOf(values, f, d), tokens: few.length, width: d, labels, experts, document: Array.from(few, (t) => document[t]) }, k, seed, scoresOf);
   }
 
   say('comparing labels');

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { availableDevices, chooseDevice } from '../../../extension/runtime/device';
+import { availableDevices, chooseDevice, missingVulkan } from '../../../extension/runtime/device';
 import { ortStatus } from '../../../extension/runtime/ort';
 
 let scratch = '';
@@ -45,4 +45,22 @@ describe('choosing a device', () => {
     expect(await choose({ milliseconds: 2, disagreement: 1e-3 })).toBe('cpu');
     expect(await choose({ milliseconds: null, disagreement: null })).toBe('cpu');
   }, 60_000);
+});
+
+describe('looking for a Vulkan driver', () => {
+  const at = (...folders: readonly string[]) => (folder: string): readonly string[] => (folders.includes(folder) ? ['nvidia_icd.json'] : []);
+
+  it('knows the places of the loader', () => {
+    expect(missingVulkan('linux', {}, at('/usr/share/vulkan/icd.d'))).toBeNull();
+    expect(missingVulkan('linux', {}, at('/etc/vulkan/icd.d'))).toBeNull();
+    expect(missingVulkan('linux', { HOME: '/home/a' }, at('/home/a/.local/share/vulkan/icd.d'))).toBeNull();
+    expect(missingVulkan('linux', { XDG_DATA_DIRS: '/nix/share:/opt/x' }, at('/opt/x/vulkan/icd.d'))).toBeNull();
+    expect(missingVulkan('linux', { VK_ICD_FILENAMES: '/any.json' }, at())).toBeNull();
+  });
+
+  it('says that there is none, on Linux only', () => {
+    expect(missingVulkan('linux', { HOME: '/home/a' }, at())).toMatch(/Vulkan/);
+    expect(missingVulkan('linux', {}, (folder) => (folder.startsWith('/usr/share') ? ['README'] : []))).toMatch(/Vulkan/);
+    for (const platform of ['darwin', 'win32'] as const) expect(missingVulkan(platform, {}, at())).toBeNull();
+  });
 });
