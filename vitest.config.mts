@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/unit/**/*.test.ts', 'test/golden/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     // A native crash of one file must not look like success.
     dangerouslyIgnoreUnhandledErrors: false,

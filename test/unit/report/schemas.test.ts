@@ -43,7 +43,9 @@ describe('documents against their schemas', () => {
   });
 
   it('evaluate', async () => {
-    check('evaluate', await evaluate({ path: STORIES, data: 'test/fixtures/banking77-slice.jsonl', modules: [{ path: 'test/fixtures/stories260k-modules/lora-bank-r4', strength: 1 }] }, context));
+    const data = path.join(temporary, 'rows.jsonl');
+    fs.writeFileSync(data, fs.readFileSync('test/fixtures/banking77-slice.jsonl', 'utf8').split('\n').slice(0, 8).join('\n'));
+    check('evaluate', await evaluate({ path: STORIES, data, modules: [{ path: 'test/fixtures/stories260k-modules/lora-bank-r4', strength: 1 }] }, context));
   });
 
   it('analyze, from the weights and with text, and its report', async () => {
