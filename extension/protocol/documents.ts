@@ -187,7 +187,7 @@ export interface LayerPicture {
   /** Half width of the null's 95 % band for an off-diagonal entry of `excess`. */
   readonly excessBand: number;
   readonly nullDraws: number;
-  /** log2 fold of expert x label `[E, labels]` and its Benjamini-Hochberg q-values; empty without labels. */
+  /** log2 fold of expert x label `[E, labels]`, -Infinity where no neuron of the expert answers to the label, and its Benjamini-Hochberg q-values; empty without labels. */
   readonly fold: Float32Array;
   readonly q: Float32Array;
   /** Cosine of router rows minus null `[E, E]` and the half width of its null band. */

@@ -46,8 +46,8 @@ export function drawMatrix(picture: LayerPicture, labels: readonly LabelStyle[],
     if (!style || x1 < 0 || x0 > width) continue;
     const x = (x0 + x1) / 2;
     const y = cell.label * rowHeight + rowHeight / 2;
-    const tip = `${style.name} in expert ${cell.expert}\nlog\u2082 fold ${formatNumber(cell.fold)}, fold ${formatNumber(2 ** cell.fold)}\nnull 0: permuted labels, q = ${formatNumber(cell.q, 2)} (Benjamini\u2013Hochberg)${cell.told ? '' : '\nInside the null: no evidence'}`;
-    if (!Number.isFinite(cell.fold) || !cell.told) {
+    const tip = `${style.name} in expert ${cell.expert}\nlog\u2082 fold ${cell.fold === -Infinity ? '\u2212\u221e' : formatNumber(cell.fold)}, fold ${formatNumber(2 ** cell.fold)}\nnull 0: permuted labels, q = ${formatNumber(cell.q, 2)} (Benjamini\u2013Hochberg)${cell.told ? '' : '\nInside the null: no evidence'}`;
+    if (Number.isNaN(cell.fold) || !cell.told) {
       marks.push({ kind: 'circle', x: round(x), y, r: x1 - x0 >= 5 ? 1 : 0.5, fill: 'var(--ml-inside)', key: cell.expert, tip });
       continue;
     }
