@@ -314,7 +314,9 @@ export async function chooseTheme(page, label) {
   await runCommand(page, 'Preferences: Color Theme');
   const input = page.locator('.quick-input-widget input[type=text]:visible').first();
   // The command's own list replaces that of the palette.
-  await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'Light 2026' }).first().waitFor();
+  const rows = page.locator('.quick-input-widget .monaco-list-row');
+  await rows.filter({ hasText: 'Preferences: Color Theme' }).first().waitFor({ state: 'hidden' });
+  await rows.first().waitFor();
   await input.fill(label);
   await page.locator('.quick-input-widget .monaco-list-row').first().filter({ hasText: label }).waitFor();
   await page.keyboard.press('Enter');

@@ -58,7 +58,8 @@ async function walk(limit = 200): Promise<{ readonly stops: readonly string[]; r
     const at = await frame.evaluate(() => {
       const element = document.activeElement;
       if (!element || element === document.body || !document.hasFocus()) return null;
-      const style = getComputedStyle(element);
+      // A custom element draws its focus inside.
+      const style = getComputedStyle(element.shadowRoot?.activeElement ?? element);
       const inner = element.querySelector('.ring');
       const marked = style.outlineStyle !== 'none' || style.boxShadow !== 'none' || (inner !== null && getComputedStyle(inner).stroke !== 'none');
       const { width, height } = element.getBoundingClientRect();
@@ -90,7 +91,7 @@ async function openTensors(): Promise<FrameLocator> {
 
 const PAGES = [
   { name: 'analysis', open: async () => { const frame = await analyze(page, NAME); await finished(frame); await frame.locator('.graph g.node').first().waitFor(); await frame.locator('.details .blocks').waitFor(); return frame; }, stops: [/layer/i, /expert|node/i, /Table/, /Export/, /Run again/] },
-  { name: 'tensors', open: openTensors, stops: [/weight/] },
+  { name: 'tensors', open: openTensors, stops: [/Filter tensors/, /Tensors by module path/, /The chosen tensor/] },
 ] as const;
 
 describe.each(PAGES)('the $name page', ({ name, open, stops: expected }) => {
