@@ -21,7 +21,7 @@ const LONGEST_TEXT = 512;
 
 /**
  * Tokenises a probe and splits it in halves, text by text within each label, so that no context reaches from one half into
- * the other. Texts are taken in turn from each label until `limit` tokens are reached.
+ * the other. Texts are taken in turn from each label until one would pass `limit` tokens.
  */
 export function planProbe(file: TextFile, tokenizer: Tokenizer, context: number, limit: number): ProbePlan {
   const labelNames = [...new Set(file.texts.map((t) => t.label).filter((l): l is string => l !== null))];
@@ -33,11 +33,12 @@ export function planProbe(file: TextFile, tokenizer: Tokenizer, context: number,
   const cap = Math.min(context, LONGEST_TEXT);
   const kept: { readonly ids: Int32Array; readonly label: number; readonly half: number }[] = [];
   let tokens = 0, cut = 0, unused = 0;
-  for (const { text, half } of order) {
+  for (const [turn, { text, half }] of order.entries()) {
     const all = tokenizer.encode(file.texts[text].text);
     if (all.length < 2) continue;
     const ids = all.length > cap ? all.slice(0, cap) : all;
-    if (tokens + ids.length > limit && kept.length >= 2 * groups.size) { unused++; continue; }
+    // The rest is not even tokenised: with a large probe that would cost more than the first layer.
+    if (tokens + ids.length > limit && kept.length >= 2 * groups.size) { unused = order.length - turn; break; }
     if (all.length > cap) cut++;
     const label = file.texts[text].label;
     kept.push({ ids, label: label === null ? -1 : labelNames.indexOf(label), half });

@@ -122,12 +122,12 @@ export interface PartitionRecord {
 export const LAYER_SCORES = {
   stability: { title: 'Seed stability', short: 'Stability', needsText: false },
   compactness: { title: 'Key compactness', short: 'Compact', needsText: false },
-  modularity: { title: 'Modularity Q, held out', short: 'Modularity', needsText: true },
+  modularity: { title: 'Held-out Q', short: 'Modularity', needsText: true },
   captured: { title: 'Captured mass', short: 'Captured', needsText: true },
   specialised: { title: 'Specialised experts', short: 'Specialised', needsText: true },
   agreement: { title: 'Methods agree', short: 'Agree', needsText: true },
   errorLeft: { title: 'Reconstruction error', short: 'Error left', needsText: true },
-  oracleAgreement: { title: 'Router finds the oracle', short: 'Oracle', needsText: true },
+  oracleAgreement: { title: 'Oracle agreement', short: 'Oracle', needsText: true },
   ablation: { title: 'Ablation effect', short: 'Ablation', needsText: true },
 } as const;
 export type LayerScoreName = keyof typeof LAYER_SCORES;

@@ -1,3 +1,4 @@
+import { LAYER_SCORES } from '../../extension/protocol/documents';
 import type { ExpertDetail } from '../../extension/protocol/documents';
 import { formatInterval, formatNumber } from '../../extension/protocol/score';
 import { dominantLabel } from '../render/labels';
@@ -164,5 +165,5 @@ function routerBlock(detail: ExpertDetail, width: number): HTMLElement {
   const oracle = detail.oracleAgreement;
   return block('Router row', `null ${band}, ${formatNumber(nullDraws)} draws`, 'routerRow',
     drawSvg(drawRouterRow(detail, width, 48)), el('div.bar-names', { 'aria-hidden': 'true' }, names),
-    oracle && el('p.note.oracle', { tip: scoreTip('Router finds the oracle', oracle) }, 'Oracle agreement ', el('span.mono', {}, formatInterval(oracle.value, oracle.interval)), ', null ', el('span.mono', {}, formatInterval(oracle.null, nullBand(oracle) ?? undefined)), `, n = ${formatNumber(oracle.n)} ${oracle.nOf}`));
+    oracle && el('p.note.oracle', { tip: scoreTip(LAYER_SCORES.oracleAgreement.title, oracle) }, 'Oracle agreement ', el('span.mono', {}, formatInterval(oracle.value, oracle.interval)), ', null ', el('span.mono', {}, formatInterval(oracle.null, nullBand(oracle) ?? undefined)), `, n = ${formatNumber(oracle.n)} ${oracle.nOf}`));
 }

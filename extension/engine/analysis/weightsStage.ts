@@ -12,8 +12,8 @@ import type { WeightsRecord } from './records';
 
 /** Draws of the clustering null. Nine cost 30 clusterings a layer and give a Student-t prediction with 8 degrees of freedom. */
 const CLUSTER_DRAWS = 9;
-/** Keys above which only five draws are made (design: at least five); a 7B-shaped layer takes seconds per clustering. */
-const LARGE_KEYS = 8 << 20;
+/** Values of keys above which only five draws are made, the least that the nulls may have: clusterings then take most of a second. */
+const LARGE_KEYS = 2 << 20;
 /** Most neurons in a similarity matrix; wider layers show a sample of each expert's neurons. */
 export const MATRIX_NEURONS = 4096;
 
