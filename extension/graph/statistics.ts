@@ -6,28 +6,19 @@ import { decodeTensors, WeightBinder } from './weights';
 
 /**
  * Statistics of FFN activations on a slice of tokens. Inputs: `hidden` `[n, f]`, `norms` `[f]` (length of what a neuron writes),
- * `epsilon` `[1]`, `labels` `[labels, n]` one-hot. Outputs: `sum`, `sumAbs`, `sumSquare`, `sumOutput`, `count` `[f]`, `labelSum` `[labels, f]` (output
- * norms per label) and `active` `[f, n]` (1 where the output norm exceeds epsilon).
+ * `epsilon` `[1]`, `ones` `[1, n]`, `groups` `[1 + labels, n]` (a row of ones, then the labels one-hot). Outputs: `sum`, `sumSquare` `[1, f]`,
+ * `sumAbs` `[1 + labels, f]` (of all tokens, then of each label's) and `active` `[n, f]` (1 where the output norm exceeds epsilon).
+ * Sums over tokens are products, because reductions along the first axis are several times as slow on the CPU.
  */
 export function buildStatistics(f: number, labels: number): Graph {
   const b = new GraphBuilder('statistics');
   const hidden = b.input('hidden', 'float32', ['n', f]), norms = b.input('norms', 'float32', [f]), epsilon = b.input('epsilon', 'float32', [1]);
-  const magnitude = b.unary('Abs', hidden), output = b.mul(magnitude, norms);
-  const active = b.cast(b.greater(output, epsilon), 'float32');
-  b.output('sum', b.reduce('ReduceSum', hidden, 0, false));
-  b.output('sumAbs', b.reduce('ReduceSum', magnitude, 0, false));
-  b.output('sumSquare', b.reduce('ReduceSum', b.mul(hidden, hidden), 0, false));
-  b.output('sumOutput', b.reduce('ReduceSum', output, 0, false));
-  b.output('count', b.reduce('ReduceSum', active, 0, false));
-  if (labels > 0) b.output('labelSum', b.gemm(b.input('labels', 'float32', [labels, 'n']), output, { transposed: false, width: f }));
-  b.output('active', b.transpose(active, [1, 0]));
-  return b.build();
-}
-
-/** `left` `[m, t]` times `right` `[n, t]` transposed: one panel of a Gram matrix. */
-export function buildGramPanel(): Graph {
-  const b = new GraphBuilder('gramPanel');
-  b.output('product', b.gemm(b.input('left', 'float32', ['m', 't']), b.input('right', 'float32', ['n', 't']), { transposed: true, width: 'n' }));
+  const ones = b.input('ones', 'float32', [1, 'n']), groups = b.input('groups', 'float32', [1 + labels, 'n']);
+  const magnitude = b.unary('Abs', hidden), over = { transposed: false, width: f };
+  b.output('sum', b.gemm(ones, hidden, over));
+  b.output('sumSquare', b.gemm(ones, b.mul(hidden, hidden), over));
+  b.output('sumAbs', b.gemm(groups, magnitude, over));
+  b.output('active', b.cast(b.greater(b.mul(magnitude, norms), epsilon), 'float32'));
   return b.build();
 }
 

@@ -1,3 +1,5 @@
+import { ADD, BRANCH_IF, constant, EMPTY_BLOCK, END, get, I32, leb, LESS_UNSIGNED, LOOP, moduleBytes, set, SHIFT_LEFT, SUB, tee, V128 } from './wasm';
+
 /**
  * A WebAssembly SIMD kernel for `A·Bᵀ`, assembled here because V8 does not vectorise JavaScript: about ten times as fast,
  * and, as WebAssembly has no fused multiply-add outside relaxed SIMD, the same bits on every machine.
@@ -18,38 +20,12 @@ export interface SimdKernel {
   readonly memory: Float32Array;
 }
 
-// Opcodes of the WebAssembly core specification 2.0, chapter 5.4.
-const I32 = 0x7f;
-const V128 = 0x7b;
-const EMPTY_BLOCK = 0x40;
-const LOOP = 0x03;
-const END = 0x0b;
-const BRANCH_IF = 0x0d;
-const ADD = 0x6a;
-const SUB = 0x6b;
-const SHIFT_LEFT = 0x74;
-const LESS_UNSIGNED = 0x49;
-
-function leb(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 128) return [...bytes, rest];
-    bytes.push((rest & 127) | 128);
-  }
-}
-/** Signed encoding of a small non-negative constant. */
-const constant = (value: number): number[] => [0x41, ...(value < 64 ? [value] : [(value & 127) | 128, value >>> 7])];
-const get = (local: number): number[] => [0x20, local];
-const set = (local: number): number[] => [0x21, local];
-const tee = (local: number): number[] => [0x22, local];
 const load = (offset: number): number[] => [0xfd, 0x00, 4, ...leb(offset)];
 const splat = (offset: number): number[] => [0xfd, 0x09, 2, ...leb(offset)];
 const store = (offset: number): number[] => [0xfd, 0x0b, 4, ...leb(offset)];
 const zero = (): number[] => [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
 const addFloats = (): number[] => [0xfd, 0xe4, 0x01];
 const multiplyFloats = (): number[] => [0xfd, 0xe6, 0x01];
-const section = (id: number, bytes: readonly number[]): number[] => [id, ...leb(bytes.length), ...bytes];
-const text = (name: string): number[] => [name.length, ...[...name].map((c) => c.charCodeAt(0))];
 
 /** Parameters, then locals: address in a, its end, row address in c, eight sums, two columns of b, one splatted a. */
 const P = { a: 0, b: 1, c: 2, depth: 3, rowBytes: 4, panels: 5, at: 6, end: 7, row: 8, sums: 9, left: 17, right: 18, value: 19 } as const;
@@ -85,23 +61,10 @@ function kernelBody(): number[] {
   ];
 }
 
-function moduleBytes(pages: number): Uint8Array<ArrayBuffer> {
-  const locals = [3, 3, I32, 8, V128, 3, V128];
-  const body = [...locals, ...kernelBody()];
-  return Uint8Array.from([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-    ...section(1, [1, 0x60, 6, I32, I32, I32, I32, I32, I32, 0]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, ...leb(pages)]),
-    ...section(7, [2, ...text('run'), 0, 0, ...text('memory'), 2, 0]),
-    ...section(10, [1, ...leb(body.length), ...body]),
-  ]);
-}
-
 /** An instance with at least `floats` float32 of memory; null where the machine has no WebAssembly SIMD. */
 export function simdKernel(floats: number): SimdKernel | null {
   if (typeof WebAssembly === 'undefined') return null;
-  const bytes = moduleBytes(Math.ceil((floats * 4) / 65536));
+  const bytes = moduleBytes(6, [3, 3, I32, 8, V128, 3, V128, ...kernelBody()], 4 * floats);
   if (!WebAssembly.validate(bytes)) return null;
   const { run, memory } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as { readonly run: TileKernel; readonly memory: WebAssembly.Memory };
   return { run, memory: new Float32Array(memory.buffer) };

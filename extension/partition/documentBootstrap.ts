@@ -1,4 +1,5 @@
 import { bootstrapInterval, bootstrapMean } from '../numerics/bootstrap';
+import { bitAt, bitRowBytes } from '../numerics/pairCounts';
 import { Random } from '../numerics/random';
 
 /** Resamples of an interval that is shown beside a score. */
@@ -32,8 +33,8 @@ export function meanInterval(values: ArrayLike<number>, document: ArrayLike<numb
 }
 
 export interface ActivityByDocument {
-  /** 1 where a neuron is active, else 0 `[neurons, tokens]`. */
-  readonly active: Float32Array | Uint8Array;
+  /** Bit 1 where a neuron is active `[neurons, tokens]`, rows of `bitRowBytes(tokens)` bytes. */
+  readonly bits: Uint8Array;
   readonly tokens: number;
   readonly labels: ArrayLike<number>;
   readonly experts: number;
@@ -50,10 +51,11 @@ interface ModularityParts {
 }
 
 /** Sums over tokens: with s_c active neurons of expert c and s in all, a token adds s_c (s_c - 1) inside c and s_c (s - 1) to its degree. */
-export function modularityParts({ active, tokens, labels, experts, document }: ActivityByDocument): ModularityParts {
+export function modularityParts({ bits, tokens, labels, experts, document }: ActivityByDocument): ModularityParts {
   const { of, count } = documentsOf(document);
   const perExpert = new Float64Array(tokens * experts);
-  for (let i = 0, at = 0; i < labels.length; i++) for (let t = 0; t < tokens; t++, at++) perExpert[t * experts + labels[i]] += active[at];
+  const rowBytes = bitRowBytes(tokens);
+  for (let i = 0; i < labels.length; i++) for (let t = 0; t < tokens; t++) perExpert[t * experts + labels[i]] += bitAt(bits, rowBytes, i, t);
   const inside = new Float64Array(count), degrees = new Float64Array(count * experts);
   for (let t = 0; t < tokens; t++) {
     let all = 0;

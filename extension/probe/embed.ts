@@ -1,11 +1,8 @@
 import type { BoundModel } from '../architecture/resolve';
 import type { StackSpec } from '../architecture/spec';
-import { readTensor, readTensorRows } from '../checkpoint/readTensor';
+import { readTensor, readTensorRowSet } from '../checkpoint/readTensor';
 import type { TensorInfo } from '../checkpoint/types';
 import type { Pack } from './pack';
-
-/** Rows further apart than this are read separately. */
-const MERGE_GAP = 32;
 
 /** Reads single rows of large tables by ranges, and keeps what it has read. */
 export class RowReader {
@@ -26,14 +23,8 @@ export class RowReader {
       return;
     }
     const missing = [...new Set(ids)].filter((id) => !this.rows.has(id)).sort((a, b) => a - b);
-    for (let i = 0; i < missing.length;) {
-      let j = i;
-      while (j + 1 < missing.length && missing[j + 1] - missing[j] <= MERGE_GAP) j++;
-      const from = missing[i], to = missing[j] + 1;
-      const block = await readTensorRows(this.tensor, from, to);
-      for (let k = i; k <= j; k++) this.rows.set(missing[k], block.slice((missing[k] - from) * this.width, (missing[k] - from + 1) * this.width));
-      i = j + 1;
-    }
+    const read = await readTensorRowSet(this.tensor, missing);
+    for (const [i, id] of missing.entries()) this.rows.set(id, read.subarray(i * this.width, (i + 1) * this.width));
   }
 
   row(id: number): Float32Array {

@@ -2,8 +2,11 @@ import type { Graph } from '../graph/ir';
 import type { DeviceName } from '../protocol/documents';
 import { GraphSession } from './session';
 
-/** Bytes of weights that sessions may keep alive: enough for a small model as a whole, a few blocks of a large one. */
-const DEFAULT_BUDGET = 1 << 30;
+/**
+ * Bytes of weights that idle sessions may keep alive: a small model as a whole. A larger one runs block by block, and making a block's
+ * session again costs less than a hundredth of running it, so that more would cost memory and save nothing.
+ */
+const DEFAULT_BUDGET = 256 << 20;
 
 interface Entry {
   readonly session: Promise<GraphSession>;

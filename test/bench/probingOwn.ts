@@ -44,22 +44,23 @@ async function main(): Promise<void> {
     tokens = pass.tokens;
     const routing = new TokenRouting(wholeProbe(sequences, probe.labels));
     const hidden = await pass.embed();
-    const kept: { readonly count: Float64Array; readonly gram: Float32Array; readonly meanOutput: Float64Array }[] = [];
+    const kept: { readonly active: number; readonly together: number; readonly output: number }[] = [];
     for (const block of stack.blocks) {
       const [all] = await probeLayer(pass, block, hidden, routing, block.index === stack.blocks.length - 1);
       const statistics = new LayerStatistics(model, block, environment);
       const found = await statistics.neurons(all, norms[block.index], threshold, labels, (token) => probe.labels[all.sequence[token]]);
-      const gram = await statistics.coactivation(found.active, found.tokens);
-      kept.push({ count: found.count, gram, meanOutput: found.meanOutput });
+      const gram = await statistics.coactivation(found.bits, found.tokens);
+      // The product keeps no matrix either: a layer's is used and let go before the next one.
+      kept.push({ active: sum(found.count), together: sum(gram), output: sum(found.meanOutput) * tokens });
     }
     await environment.pool.clear();
     seconds.push((performance.now() - began) / 1000);
     const { user, system } = process.cpuUsage(used);
     cpuSeconds.push((user + system) / 1e6);
-    for (const { count, gram, meanOutput } of kept) {
-      active.push(sum(count));
-      together.push(sum(gram));
-      output.push(sum(meanOutput) * tokens);
+    for (const one of kept) {
+      active.push(one.active);
+      together.push(one.together);
+      output.push(one.output);
     }
   }
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;

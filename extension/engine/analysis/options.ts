@@ -4,7 +4,7 @@ import type { AnalyzeOptions } from '../../protocol/engineRpc';
 import { failure } from '../../protocol/errors';
 
 /** Bumped whenever the numbers of an analysis may change. */
-export const ANALYSIS_VERSION = 2;
+export const ANALYSIS_VERSION = 3;
 
 /** Options with every default filled in. */
 export interface ResolvedOptions {

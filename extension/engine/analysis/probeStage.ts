@@ -2,6 +2,7 @@ import type { BoundModel } from '../../architecture/resolve';
 import { type FfnWeights, readKeys, readValues } from '../../architecture/ffnWeights';
 import type { BlockSpec } from '../../architecture/spec';
 import { matmulTransposedSteps } from '../../numerics/gemm';
+import { bitRowBytes } from '../../numerics/pairCounts';
 import { finishInTurns, type Steps } from '../../numerics/steps';
 import { massShares, neuronActivity } from '../../partition/activity';
 import { graphFromGram } from '../../partition/coactivationGraph';
@@ -59,7 +60,7 @@ export async function probeStage(input: ProbeStageInput): Promise<ProbeRecord> {
 
   say('counting co-activation');
   const chosen = neuronSample(weights.labels, experts, MATRIX_NEURONS, seed);
-  const gramOf = (s: NeuronStatistics): Promise<Float32Array> => statistics.coactivation(chosen ? pickRows(s.active, s.tokens, chosen) : s.active, s.tokens, chosen?.length ?? f);
+  const gramOf = (s: NeuronStatistics): Promise<Float32Array> => statistics.coactivation(chosen ? pickBits(s.bits, s.tokens, chosen) : s.bits, s.tokens, chosen?.length ?? f);
   const gramSplit = await gramOf(onSplit), gramScore = await gramOf(onScore);
   const keys = await readKeys(ffn), values = await readValues(ffn);
   return finishInTurns(scoreSteps(input, { keys, values, onSplit, onScore, gramSplit, gramScore, chosen }), signal);
@@ -92,7 +93,7 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
   say('shuffling labels');
   const graph = graphFromGram(gramScore, sampled);
   const shuffles = Math.round(Math.min(MAX_SHUFFLES, Math.max(MIN_SHUFFLES, SHUFFLE_BUDGET / (sampled * sampled))));
-  const interval = modularityInterval({ active: chosen ? pickRows(onScore.active, onScore.tokens, chosen) : onScore.active, tokens: onScore.tokens, labels: sample(labels), experts, document: score.sequence }, seed);
+  const interval = modularityInterval({ bits: chosen ? pickBits(onScore.bits, onScore.tokens, chosen) : onScore.bits, tokens: onScore.tokens, labels: sample(labels), experts, document: score.sequence }, seed);
   const modularity = yield* heldOutModularitySteps({ graph, labels: sample(labels), experts, tokens: onScore.tokens, seed, draws: shuffles, ...(interval ? { interval } : {}) });
   const matrix = yield* expertMatrixSteps(correlationFromGram(gramScore, chosen ? Array.from(chosen, (i) => onScore.count[i]) : onScore.count, onScore.tokens, sampled), sampled, sample(labels), experts, seed);
 
@@ -142,7 +143,7 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
     router: { cosine: router.cosine, nullMean: router.nullMean, nullBand: router.nullBand, nullLow: router.nullLow, nullHigh: router.nullHigh, nullDraws: router.nullDraws },
     dominant: enrichment?.dominant ?? new Int16Array(experts).fill(-1), fold: enrichment ? Float32Array.from(enrichment.fold, (x0) => Math.log2(x0)) : new Float32Array(), q: enrichment ? Float32Array.from(enrichment.q) : new Float32Array(),
     selectivity: Float32Array.from(selectivity), listed: enrichment?.listed ?? 0, eligible: activity.eligible, meanOutput: Float32Array.from(onScore.meanOutput), notSeenActive: activity.notSeenActive, resident: activity.resident,
-    bits: packBits(onScore.active, f, onScore.tokens), tokens: onScore.tokens, topTokens: top.rows, topActivations: top.activations,
+    bits: onScore.bits, tokens: onScore.tokens, topTokens: top.rows, topActivations: top.activations,
     writes: writes.real, nullWrites: writes.drawn, writeDraws: writes.draws, chosen: chosenExperts.experts, oracle: oracle.experts, sample: n, meanHidden,
   };
 }
@@ -157,19 +158,14 @@ function takeRows(matrix: Float32Array, width: number, rows: Int32Array): Float3
   rows.forEach((row, i) => { out.set(matrix.subarray(row * width, (row + 1) * width), i * width); });
   return out;
 }
-function pickRows(matrix: Float32Array, width: number, rows: Int32Array): Float32Array {
-  return takeRows(matrix, width, rows);
+function pickBits(bits: Uint8Array, tokens: number, rows: Int32Array): Uint8Array {
+  const width = bitRowBytes(tokens), out = new Uint8Array(rows.length * width);
+  rows.forEach((row, i) => { out.set(bits.subarray(row * width, (row + 1) * width), i * width); });
+  return out;
 }
 function transposeOf(matrix: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(matrix.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = matrix[i * columns + j];
-  return out;
-}
-
-/** One bit per token, neuron by neuron `[neurons, ceil(tokens / 8)]`. */
-function packBits(active: Float32Array, neurons: number, tokens: number): Uint8Array {
-  const width = Math.ceil(tokens / 8), out = new Uint8Array(neurons * width);
-  for (let i = 0; i < neurons; i++) for (let t = 0; t < tokens; t++) if (active[i * tokens + t] > 0) out[i * width + (t >> 3)] |= 1 << (t & 7);
   return out;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { bitRowBytes } from '../../../extension/numerics/pairCounts';
 import { Random } from '../../../extension/numerics/random';
 import { graphFromActivations, modularityOf } from '../../../extension/partition/coactivationGraph';
 import { meanInterval, modularityInterval, modularityOfParts, modularityParts } from '../../../extension/partition/documentBootstrap';
@@ -13,12 +14,14 @@ for (let t = 0; t < TOKENS; t++) {
   const lead = random.integer(EXPERTS);
   for (let i = 0; i < NEURONS; i++) active[i * TOKENS + t] = random.integer(100) < (labels[i] === lead ? 60 : 10 + (document[t] % 5)) ? 1 : 0;
 }
+const rowBytes = bitRowBytes(TOKENS), bits = new Uint8Array(NEURONS * rowBytes);
+active.forEach((on, at) => { const t = at % TOKENS; if (on) bits[Math.floor(at / TOKENS) * rowBytes + (t >> 3)] |= 1 << (t & 7); });
 const byToken = Float32Array.from({ length: NEURONS * TOKENS }, (_, at) => active[(at % NEURONS) * TOKENS + Math.floor(at / NEURONS)]);
 
 describe('intervals over documents', () => {
   it('sum up to the Q of the whole graph', () => {
     const whole = modularityOf(graphFromActivations(byToken, TOKENS, NEURONS), labels, EXPERTS);
-    const parts = modularityParts({ active, tokens: TOKENS, labels, experts: EXPERTS, document });
+    const parts = modularityParts({ bits, tokens: TOKENS, labels, experts: EXPERTS, document });
     expect(parts.documents).toBe(DOCUMENTS);
     expect(modularityOfParts(parts, EXPERTS, new Int32Array(DOCUMENTS).fill(1))).toBeCloseTo(whole, 12);
     // A document drawn twice counts as if its tokens stood there twice.
@@ -29,7 +32,7 @@ describe('intervals over documents', () => {
   });
 
   it('hold the value, and are the same for the same seed', () => {
-    const input = { active, tokens: TOKENS, labels, experts: EXPERTS, document };
+    const input = { bits, tokens: TOKENS, labels, experts: EXPERTS, document };
     const whole = modularityOf(graphFromActivations(byToken, TOKENS, NEURONS), labels, EXPERTS);
     const interval = modularityInterval(input, 1);
     expect(interval).toEqual(modularityInterval(input, 1));
@@ -47,6 +50,6 @@ describe('intervals over documents', () => {
   it('leave out what is not finite, and need two documents', () => {
     expect(meanInterval([1, NaN, 1, 1], [0, 0, 1, 1], 0, 'x')).toEqual([1, 1]);
     expect(meanInterval([1, 2], [5, 5], 0, 'x')).toBeUndefined();
-    expect(modularityInterval({ active, tokens: TOKENS, labels, experts: EXPERTS, document: new Int32Array(TOKENS) }, 0)).toBeUndefined();
+    expect(modularityInterval({ bits, tokens: TOKENS, labels, experts: EXPERTS, document: new Int32Array(TOKENS) }, 0)).toBeUndefined();
   });
 });
