@@ -53,11 +53,17 @@ export class TokenRouting {
   }
 }
 
-/** Runs one block on the whole probe (advancing `hidden` to the next block) and collects its FFN's input and hidden activations. */
-export async function probeLayer(pass: ForwardPass, block: BlockSpec, hidden: Float32Array[], routing: TokenRouting, last: boolean): Promise<readonly [HalfActivations, HalfActivations]> {
+/**
+ * Runs one block on the whole probe (advancing `hidden` to the next block) and collects its FFN's input and hidden activations. The arrays
+ * of `reuse`, what another layer gave and nobody needs any more, are filled again where they fit: they are the largest of a probe.
+ */
+export async function probeLayer(pass: ForwardPass, block: BlockSpec, hidden: Float32Array[], routing: TokenRouting, last: boolean, reuse?: readonly [HalfActivations, HalfActivations]): Promise<readonly [HalfActivations, HalfActivations]> {
   const width = block.ffn.up.outWidth, d = pass.stack.dModel;
-  const both = (columns: number): [Float32Array, Float32Array] => [new Float32Array(routing.counts[0] * columns), new Float32Array(routing.counts[1] * columns)];
-  const activations = both(width), inputs = both(d);
+  const both = (columns: number, of: 'hidden' | 'input'): [Float32Array, Float32Array] => {
+    const one = (h: 0 | 1): Float32Array => { const old = reuse?.[h][of], length = routing.counts[h] * columns; return old?.length === length ? old : new Float32Array(length); };
+    return [one(0), one(1)];
+  };
+  const activations = both(width, 'hidden'), inputs = both(d, 'input');
   await pass.block(block, hidden, { taps: new Set(['ffn.input', 'ffn.hidden']), stopAtHidden: last }, (pack, outputs) => {
     routing.scatter(pack.offset, pack.tokens, width, floatData(outputs['tap:ffn.hidden']), activations);
     routing.scatter(pack.offset, pack.tokens, d, floatData(outputs['tap:ffn.input']), inputs);

@@ -3,17 +3,19 @@ import type { DeviceName } from '../protocol/documents';
 import { GraphSession } from './session';
 
 /**
- * Bytes of weights that idle sessions may keep alive: a small model as a whole. A larger one runs block by block, and making a block's
+ * Bytes that idle sessions may keep alive: a small model as a whole. A larger one runs block by block, and making a block's
  * session again costs less than a hundredth of running it, so that more would cost memory and save nothing.
  */
-const DEFAULT_BUDGET = 256 << 20;
+const DEFAULT_BUDGET = 128 << 20;
 
 interface Entry {
   readonly session: Promise<GraphSession>;
   borrowers: number;
   used: number;
-  bytes: number;
+  ready: GraphSession | null;
 }
+
+const bytesOf = (entry: Entry): number => entry.ready?.keptBytes ?? 0;
 
 /** The one owner of sessions. Callers borrow; what was not used longest goes first when the budget is exceeded. */
 export class SessionPool {
@@ -26,9 +28,9 @@ export class SessionPool {
   async with<T>(key: string, build: () => Promise<Graph>, use: (session: GraphSession) => Promise<T>, options: { readonly stays?: boolean } = {}): Promise<T> {
     let entry = this.entries.get(key);
     if (!entry) {
-      const made: Entry = { session: build().then((graph) => GraphSession.create(graph, { device: this.device, threads: this.threads, stays: options.stays ?? false })), borrowers: 0, used: 0, bytes: 0 };
+      const made: Entry = { session: build().then((graph) => GraphSession.create(graph, { device: this.device, threads: this.threads, stays: options.stays ?? false })), borrowers: 0, used: 0, ready: null };
       this.entries.set(key, made);
-      made.session.then((session) => { made.bytes = session.weightBytes; }, () => { this.entries.delete(key); });
+      made.session.then((session) => { made.ready = session; }, () => { this.entries.delete(key); });
       entry = made;
     }
     entry.borrowers++;
@@ -42,12 +44,12 @@ export class SessionPool {
   }
 
   private async trim(): Promise<void> {
-    let total = [...this.entries.values()].reduce((sum, e) => sum + e.bytes, 0);
+    let total = [...this.entries.values()].reduce((sum, e) => sum + bytesOf(e), 0);
     const idle = [...this.entries].filter(([, e]) => e.borrowers === 0).sort((a, b) => a[1].used - b[1].used);
     for (const [key, entry] of idle) {
       if (total <= this.budget) return;
       this.entries.delete(key);
-      total -= entry.bytes;
+      total -= bytesOf(entry);
       await entry.session.then((s) => s.dispose(), () => undefined);
     }
   }

@@ -4,7 +4,7 @@ import { ffnWeightsOf, readValues } from '../../extension/architecture/ffnWeight
 import { bindModel } from '../../extension/architecture/resolve';
 import { openCheckpoint } from '../../extension/checkpoint/openCheckpoint';
 import { ForwardPass } from '../../extension/probe/forward';
-import { probeLayer, TokenRouting } from '../../extension/probe/layerProbe';
+import { type HalfActivations, probeLayer, TokenRouting } from '../../extension/probe/layerProbe';
 import type { ProbePlan } from '../../extension/probe/plan';
 import { LayerStatistics } from '../../extension/probe/statistics';
 import { SessionPool } from '../../extension/runtime/pool';
@@ -31,7 +31,9 @@ async function main(): Promise<void> {
   const opened = performance.now();
   const model = bindModel(await openCheckpoint(folder));
   const ffns = ffnWeightsOf(model);
-  const norms = await Promise.all(ffns.map((ffn) => outputNorms(ffn)));
+  const norms: Float32Array[] = [];
+  for (const ffn of ffns) norms.push(await outputNorms(ffn));
+  const loaded = process.resourceUsage().maxRSS * 1024;
   const loadSeconds = (performance.now() - opened) / 1000;
   const stack = model.spec.stacks[0];
   const seconds: number[] = [], cpuSeconds: number[] = [], active: number[] = [], together: number[] = [], output: number[] = [];
@@ -45,8 +47,10 @@ async function main(): Promise<void> {
     const routing = new TokenRouting(wholeProbe(sequences, probe.labels));
     const hidden = await pass.embed();
     const kept: { readonly active: number; readonly together: number; readonly output: number }[] = [];
+    let halves: readonly [HalfActivations, HalfActivations] | undefined;
     for (const block of stack.blocks) {
-      const [all] = await probeLayer(pass, block, hidden, routing, block.index === stack.blocks.length - 1);
+      halves = await probeLayer(pass, block, hidden, routing, block.index === stack.blocks.length - 1, halves);
+      const [all] = halves;
       const statistics = new LayerStatistics(model, block, environment);
       const found = await statistics.neurons(all, norms[block.index], threshold, labels, (token) => probe.labels[all.sequence[token]]);
       const gram = await statistics.coactivation(found.bits, found.tokens);
@@ -64,7 +68,7 @@ async function main(): Promise<void> {
     }
   }
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-  process.stdout.write(`${JSON.stringify({ peer: 'modulens', threads, tokens, blocks: stack.blocks.length, loadSeconds, seconds, cpuSeconds, best: Math.min(...seconds), peakRssBytes, active, together, output })}\n`);
+  process.stdout.write(`${JSON.stringify({ peer: 'modulens', threads, tokens, blocks: stack.blocks.length, loadSeconds, loadedPeakBytes: loaded, seconds, cpuSeconds, best: Math.min(...seconds), peakRssBytes, active, together, output })}\n`);
 }
 
 /** One half that holds every token. */
