@@ -25,9 +25,9 @@ export async function readTensorRows(tensor: TensorInfo, from: number, to: numbe
   return readElements(tensor, from * width, (to - from) * width);
 }
 
-/** Rows of a matrix that lie at most this far apart are read in one go, up to ROW_RUN_BYTES. */
-const ROW_GAP = 4;
-const ROW_RUN_BYTES = 1 << 20;
+/** Bytes between two rows that are read along rather than asked for again: a request costs as much as reading some 100 KB. */
+const ROW_GAP_BYTES = 96 << 10;
+const ROW_RUN_BYTES = 2 << 20;
 
 /** Reads single rows, ascending, of a matrix that is stored plainly: `[rows.length, width]`. The file is opened once. */
 export async function readTensorRowSet(tensor: TensorInfo, rows: readonly number[]): Promise<Float32Array> {
@@ -35,12 +35,12 @@ export async function readTensorRowSet(tensor: TensorInfo, rows: readonly number
   if (decode === null) throw failure('checkpoint/dtype-not-readable', { file: tensor.file, tensor: tensor.name, dtype: tensor.dtype });
   if (tensor.storage.kind !== 'plain' || (width * bits) % 8 !== 0) throw new RangeError(`${tensor.name} has no rows of whole bytes`);
   if (rows.some((row, i) => !Number.isInteger(row) || row < 0 || row >= height || (i > 0 && row <= rows[i - 1]))) throw new RangeError(`rows of ${tensor.name} must ascend from 0 to ${height - 1}`);
-  const out = new Float32Array(rows.length * width), rowBytes = (width * bits) / 8, most = Math.max(1, Math.floor(ROW_RUN_BYTES / rowBytes));
+  const out = new Float32Array(rows.length * width), rowBytes = (width * bits) / 8, gap = 1 + Math.floor(ROW_GAP_BYTES / rowBytes), most = Math.max(1, Math.floor(ROW_RUN_BYTES / rowBytes));
   await withFile(tensor.realFile, async (opened) => {
     const file = named(opened, tensor);
     for (let i = 0; i < rows.length;) {
       let j = i;
-      while (j + 1 < rows.length && rows[j + 1] - rows[j] <= ROW_GAP && rows[j + 1] - rows[i] < most) j++;
+      while (j + 1 < rows.length && rows[j + 1] - rows[j] <= gap && rows[j + 1] - rows[i] < most) j++;
       const bytes = await readRange(file, tensor.offset + rows[i] * rowBytes, (rows[j] - rows[i] + 1) * rowBytes);
       for (let k = i; k <= j; k++) decode(bytes.subarray((rows[k] - rows[i]) * rowBytes, (rows[k] - rows[i] + 1) * rowBytes), out.subarray(k * width, (k + 1) * width));
       i = j + 1;

@@ -2,7 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { removeTemporaryFiles } from '../checkpoint/atomicFile';
-import { DEVICES, type DeviceChoice } from '../protocol/documents';
+import { DEVICES, type DeviceChoice, PARTITION_METHODS, type PartitionMethod } from '../protocol/documents';
 import { type ErrorRecord, failure, toErrorRecord } from '../protocol/errors';
 import type { Progress } from '../protocol/progress';
 import { VERSION } from '../protocol/version';
@@ -113,10 +113,10 @@ function program(): Command {
 
   command('analyze <checkpoint>', 'split FFN layers into experts and score them against chance')
     .option('--probe <file>', 'labelled texts (.jsonl) or texts (.txt); the built-in probe otherwise').option('--weights-only', 'run no text')
-    .addOption(new Option('--method <name>', 'how neurons are grouped').choices(['keys', 'coactivation']).default('keys'))
+    .addOption(new Option('--method <name>', 'how neurons are grouped; random and contiguous are controls').choices(PARTITION_METHODS).default('keys'))
     .option('--experts <n>', 'experts per layer', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
     .option('--ablation', 'measure the loss without each layer\'s experts (slow on large models)').option('--html <file>', 'write a report').option('--overwrite', 'replace an existing report')
-    .action(async (checkpoint: string, options: CommonOptions & { probe?: string; weightsOnly?: boolean; method: 'keys' | 'coactivation'; experts?: number; topK?: number; layers?: string; html?: string; overwrite?: boolean; ablation?: boolean }) => perform(options, async (context) => {
+    .action(async (checkpoint: string, options: CommonOptions & { probe?: string; weightsOnly?: boolean; method: PartitionMethod; experts?: number; topK?: number; layers?: string; html?: string; overwrite?: boolean; ablation?: boolean }) => perform(options, async (context) => {
       const { probe, weightsOnly, method, experts, topK, layers, html, overwrite, ablation } = options;
       return (await import('./operations/analyzeCommand')).run({ path: checkpoint, options: { method, seed: options.seed, device: options.device, ...(probe === undefined ? {} : { probe }), ...(weightsOnly ? { weightsOnly } : {}), ...(experts === undefined ? {} : { experts }), ...(topK === undefined ? {} : { topK }), ...(layers === undefined ? {} : { layers }), ...(ablation ? { ablation } : {}) }, ...(html === undefined ? {} : { html }), overwrite: overwrite === true }, context);
     }, formatAnalysis));

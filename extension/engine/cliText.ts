@@ -1,4 +1,4 @@
-import { type AnalysisDocument, type EvaluateDocument, type InspectDocument, LAYER_SCORES, type LayerScoreName, type ProbeDocument } from '../protocol/documents';
+import { type AnalysisDocument, type EvaluateDocument, type InspectDocument, LAYER_SCORES, type LayerScoreName, METHOD_WORDS, type ProbeDocument } from '../protocol/documents';
 import { formatNumber, formatScore, type Score } from '../protocol/score';
 
 /** Columns padded to the widest cell; numbers are already text. */
@@ -35,7 +35,7 @@ export function formatAnalysis(d: AnalysisDocument): string {
   ]);
   return [
     d.finding, '',
-    table([['checkpoint', `${d.model.name}, ${d.model.family ?? 'unknown family'}, ${formatNumber(d.model.parameters)} parameters, ${d.model.dtype}`], ['experts', `${d.experts} a layer by ${d.method}, top ${d.topK}`], ['device', d.device.used === null ? 'none: weights only' : `${d.device.used} (${d.device.reason ?? ''})`], ['probe', probe], ['seed', String(d.seed)], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
+    table([['checkpoint', `${d.model.name}, ${d.model.family ?? 'unknown family'}, ${formatNumber(d.model.parameters)} parameters, ${d.model.dtype}`], ['experts', `${d.experts} a layer ${METHOD_WORDS[d.method]}, top ${d.topK}`], ['device', d.device.used === null ? 'none: weights only' : `${d.device.used} (${d.device.reason ?? ''})`], ['probe', probe], ['seed', String(d.seed)], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
     ...lines, ...(d.warnings.length > 0 ? ['', ...notes(d)] : []),
   ].join('\n');
 }

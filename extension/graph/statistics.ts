@@ -7,7 +7,7 @@ import { decodeTensors, WeightBinder } from './weights';
 /**
  * Statistics of FFN activations on a slice of tokens. Inputs: `hidden` `[n, f]`, `norms` `[f]` (length of what a neuron writes),
  * `epsilon` `[1]`, `ones` `[1, n]`, `groups` `[1 + labels, n]` (a row of ones, then the labels one-hot). Outputs: `sum`, `sumSquare` `[1, f]`,
- * `sumAbs` `[1 + labels, f]` (of all tokens, then of each label's) and `active` `[n, f]` (1 where the output norm exceeds epsilon).
+ * `sumAbs` `[1 + labels, f]` (of all tokens, then of each label's) and `active` `[n, f]`, bool (whether the output norm exceeds epsilon).
  * Sums over tokens are products, because reductions along the first axis are several times as slow on the CPU.
  */
 export function buildStatistics(f: number, labels: number): Graph {
@@ -18,7 +18,7 @@ export function buildStatistics(f: number, labels: number): Graph {
   b.output('sum', b.gemm(ones, hidden, over));
   b.output('sumSquare', b.gemm(ones, b.mul(hidden, hidden), over));
   b.output('sumAbs', b.gemm(groups, magnitude, over));
-  b.output('active', b.cast(b.greater(b.mul(magnitude, norms), epsilon), 'float32'));
+  b.output('active', b.greater(b.mul(magnitude, norms), epsilon));
   return b.build();
 }
 

@@ -34,7 +34,7 @@ export const chooseProbe: Ask = async (options) => {
 };
 
 const chooseMethod: Ask = async (options) => {
-  const details = { keys: 'Balanced k-means on the neurons’ keys; needs no text', coactivation: 'Split of the co-activation graph; needs text' } as const;
+  const details = { keys: 'Balanced k-means on the neurons’ keys; needs no text', coactivation: 'Split of the co-activation graph; needs text', random: 'Control: groups drawn at random, scored on text like the others', contiguous: 'Control: neighbours in the file, scored on text like the others' } as const;
   const picked = await vscode.window.showQuickPick(
     PARTITION_METHODS.map((method) => ({ label: method, detail: details[method], method })),
     { title: 'How to group neurons into experts' },

@@ -89,8 +89,17 @@ export interface InspectDocument extends DocumentHead, ModelFacts {
 
 // ---------------------------------------------------------------- analyze
 
-export const PARTITION_METHODS = ['keys', 'coactivation'] as const;
+/** How neurons are grouped. The last two are controls: groups that nothing was learnt for, scored on text like the others. */
+export const PARTITION_METHODS = ['keys', 'coactivation', 'random', 'contiguous'] as const;
 export type PartitionMethod = (typeof PARTITION_METHODS)[number];
+
+/** The method in a sentence: "16 experts a layer, by keys". */
+export const METHOD_WORDS: Readonly<Record<PartitionMethod, string>> = { keys: 'by keys', coactivation: 'by co-activation', random: 'at random (control)', contiguous: 'in index order (control)' };
+
+/** Whether a method is a control. */
+export function isControl(method: PartitionMethod): boolean {
+  return method === 'random' || method === 'contiguous';
+}
 
 export interface ProbeFacts {
   /** "default" or the file's name. */

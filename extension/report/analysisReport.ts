@@ -1,4 +1,4 @@
-import { type AnalysisDocument, LAYER_SCORES, type LayerResult, type LayerScoreName } from '../protocol/documents';
+import { type AnalysisDocument, LAYER_SCORES, type LayerResult, type LayerScoreName, METHOD_WORDS } from '../protocol/documents';
 import { formatNumber, formatScore, isEvidence, type Score } from '../protocol/score';
 import { escapeHtml } from './html';
 
@@ -31,7 +31,7 @@ ${document.warnings.length > 0 ? `<h2>Remarks</h2><ul>${document.warnings.map((w
 function facts(d: AnalysisDocument): string {
   const rows: [string, string][] = [
     ['Checkpoint', d.model.name], ['Family', d.model.family ?? 'unknown'], ['Size', `${formatNumber(d.model.parameters)} parameters, ${d.model.dtype}`], ['FFN', `${d.layers.length} layers \u00d7 ${formatNumber(d.model.dFf)} neurons`],
-    ['Experts', `${d.experts} a layer, by ${d.method === 'keys' ? 'keys' : 'co-activation'}, top ${d.topK}`], ['Device', d.device.used === null ? 'none (weights only)' : `${d.device.used}, ${d.device.reason ?? ''}`],
+    ['Experts', `${d.experts} a layer, ${METHOD_WORDS[d.method]}, top ${d.topK}`], ['Device', d.device.used === null ? 'none (weights only)' : `${d.device.used}, ${d.device.reason ?? ''}`],
     ['Probe', d.probe ? `${d.probe.name}, ${d.probe.texts} texts, ${d.probe.labels.length} labels` : `none. ${d.probeMissing ?? ''}`], ...(d.probe ? [['Tokens', `${formatNumber(d.probe.splitTokens)} to split + ${formatNumber(d.probe.scoreTokens)} to score`] as [string, string]] : []), ['Time', `${formatNumber(d.timings['total'] ?? null)} s`],
   ];
   return `<dl>${rows.map(([term, value]) => `<div><dt>${term}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>`;

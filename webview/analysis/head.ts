@@ -1,4 +1,4 @@
-import type { AnalysisHead } from '../../extension/protocol/documents';
+import { type AnalysisHead, METHOD_WORDS } from '../../extension/protocol/documents';
 import { formatNumber } from '../../extension/protocol/score';
 import { findingOf, holdsExpertsNote } from '../render/finding';
 import { shortCount } from '../render/shortCount';
@@ -47,7 +47,7 @@ function factsOf(head: AnalysisHead | null, name: string): readonly Child[] {
     ['Family', model.architecture ?? model.family ?? 'unknown'],
     ['Size', `${shortCount(model.parameters)}, ${model.dtype}`, `${formatNumber(model.parameters)} parameters`],
     ['FFN', model.dFf === null ? `${head.layerIndices.length} layers` : `${model.layers ?? head.layerIndices.length} layers \u00d7 ${formatNumber(model.dFf)}`],
-    ['Experts', `${head.experts} a layer, by ${head.method === 'keys' ? 'keys' : 'co-activation'}, top ${head.topK}`],
+    ['Experts', `${head.experts} a layer, ${METHOD_WORDS[head.method]}, top ${head.topK}`],
     ['Device', device, head.device.reason],
     ['Probe', probe ? `${probe.name}, ${probe.labels.length === 0 ? 'no labels' : `${probe.labels.length} ${probe.labels.length === 1 ? 'label' : 'labels'}`}` : 'none', probe ? `${formatNumber(probe.texts)} texts, ${formatNumber(probe.tokens)} tokens, ${formatNumber(probe.droppedTokens)} left out` : head.probeMissing],
     ...(probe ? [['Tokens', `${formatNumber(probe.splitTokens)} to split + ${formatNumber(probe.scoreTokens)} to score`, 'Partitions are made on one half and scored on the other'] as const] : []),

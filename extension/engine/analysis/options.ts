@@ -1,5 +1,5 @@
 import type { FfnWeights } from '../../architecture/ffnWeights';
-import { PARTITION_METHODS, type PartitionMethod } from '../../protocol/documents';
+import { isControl, PARTITION_METHODS, type PartitionMethod } from '../../protocol/documents';
 import type { AnalyzeOptions } from '../../protocol/engineRpc';
 import { failure } from '../../protocol/errors';
 
@@ -25,6 +25,7 @@ export function resolveOptions(options: AnalyzeOptions, ffn: readonly FfnWeights
   if (!Number.isInteger(topK) || topK < 1 || topK > experts) throw failure('analysis/top-k', { topK, experts });
   const method = options.method ?? 'keys';
   if (!PARTITION_METHODS.includes(method)) throw failure('usage', { message: `--method ${method} is not one of ${PARTITION_METHODS.join(', ')}.` });
+  if (isControl(method) && options.weightsOnly) throw failure('usage', { message: `--method ${method} is a control that is scored on text. Leave out --weights-only, or choose --method keys.` });
   return { method, experts, topK, layers: parseLayers(options.layers, ffn.map((l) => l.index)), seed: options.seed ?? 0, ablation: options.ablation === true };
 }
 

@@ -6,6 +6,7 @@ import { bitRowBytes } from '../../numerics/pairCounts';
 import { finishInTurns, type Steps } from '../../numerics/steps';
 import { massShares, neuronActivity } from '../../partition/activity';
 import { graphFromGram } from '../../partition/coactivationGraph';
+import { contiguousPartition, randomPartition } from '../../partition/controls';
 import { coactivationSplitSteps } from '../../partition/coactivationSplit';
 import { modularityInterval } from '../../partition/documentBootstrap';
 import { correlationFromGram, expertMatrixSteps } from '../../partition/expertMatrix';
@@ -19,7 +20,7 @@ import type { ForwardEnvironment } from '../../probe/forward';
 import type { HalfActivations } from '../../probe/layerProbe';
 import type { ProbePlan } from '../../probe/plan';
 import { LayerStatistics, type NeuronStatistics } from '../../probe/statistics';
-import type { LayerResult, LayerScoreName } from '../../protocol/documents';
+import { isControl, type LayerResult, type LayerScoreName } from '../../protocol/documents';
 import type { Score } from '../../protocol/score';
 import type { ResolvedOptions } from './options';
 import { type ProbeRecord, TOP_TOKENS, type WeightsRecord } from './records';
@@ -87,7 +88,8 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
   say('splitting by co-activation');
   // Larger layers would need a co-activation matrix of all neurons; there the split is not made and its score says why.
   const byActivity = chosen === null ? (yield* coactivationSplitSteps(gramSplit, f, { experts, seed })).labels : null;
-  const labels = options.method === 'coactivation' && byActivity ? byActivity : weights.labels;
+  const labels = partitionOf(options, weights.labels, byActivity);
+  const isOwn = !isControl(options.method);
   const inertia = labels === weights.labels ? weights.inertia : inertiaOf(yield* unitKeysSteps(keys, f, d, 0), labels, experts);
 
   say('shuffling labels');
@@ -129,13 +131,14 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
   const meanHidden = Float32Array.from(onSplit.mean, (m, i) => (m * onSplit.tokens + onScore.mean[i] * onScore.tokens) / Math.max(1, onSplit.tokens + onScore.tokens));
 
   const scores: Partial<Record<LayerScoreName, Score>> = {
-    stability: weights.stability, compactness: weights.compactness, modularity, captured: captured.router,
+    // Those two are about the clustering of keys, which a control is not.
+    ...(isOwn ? { stability: weights.stability, compactness: weights.compactness } : {}), modularity, captured: captured.router,
     ...(enrichment ? { specialised: enrichment.specialised } : {}),
-    ...(byActivity ? { agreement: methodAgreement(weights.labels, byActivity, seed) } : {}),
+    ...(byActivity && isOwn ? { agreement: methodAgreement(weights.labels, byActivity, seed) } : {}),
     ...(errorLeft ? { errorLeft } : {}), oracleAgreement: agreement,
   };
   const result: LayerResult = {
-    index: ffn.index, partition: { method: labels === weights.labels ? 'keys' : 'coactivation', experts, sizes: sizesOf(Int32Array.from(labels), experts), labels: [...labels], inertia }, scores,
+    index: ffn.index, partition: { method: labels === weights.labels ? 'keys' : options.method, experts, sizes: sizesOf(Int32Array.from(labels), experts), labels: [...labels], inertia }, scores,
     notSeenActive: activity.notSeenActiveCount, resident: activity.residentCount, specialised: enrichment?.specialised.value ?? null,
   };
   return {
@@ -146,6 +149,13 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
     bits: onScore.bits, tokens: onScore.tokens, topTokens: top.rows, topActivations: top.activations,
     writes: writes.real, nullWrites: writes.drawn, writeDraws: writes.draws, chosen: chosenExperts.experts, oracle: oracle.experts, sample: n, meanHidden,
   };
+}
+
+/** The labels that are scored. */
+function partitionOf({ method, experts, seed }: ResolvedOptions, byKeys: Int32Array, byActivity: Int32Array | null): Int32Array {
+  if (method === 'random') return randomPartition(byKeys.length, experts, seed);
+  if (method === 'contiguous') return contiguousPartition(byKeys.length, experts);
+  return method === 'coactivation' && byActivity ? byActivity : byKeys;
 }
 
 /** `count` indices spread evenly over 0 .. total - 1. */

@@ -72,6 +72,23 @@ describe('an analysis', () => {
   });
 });
 
+describe('controls', () => {
+  it.each(['random', 'contiguous'] as const)('%s: a balanced partition that is scored on text and found to be nothing', async (method) => {
+    const document = await analyze({ path: STORIES, options: { experts: 4, layers: '1', method } }, contextOf('controls'));
+    const [layer] = document.layers;
+    expect(layer.partition.method).toBe(method);
+    expect(layer.partition.sizes).toEqual([43, 43, 43, 43]);
+    if (method === 'contiguous') expect(layer.partition.labels).toEqual(Array.from({ length: 172 }, (_, i) => Math.floor(i / 43)));
+    expect(Object.keys(layer.scores)).not.toContain('stability');
+    expect(layer.scores.modularity?.nullDraws).toBeGreaterThan(30);
+    expect(document.finding).toMatch(/No evidence/);
+  });
+
+  it('need text', async () => {
+    await expect(analyze({ path: STORIES, options: { experts: 4, method: 'random', weightsOnly: true } }, contextOf('controls'))).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
 describe('the pictures of a layer', () => {
   it('are finite with experts of two neurons, with text and without', async () => {
     for (const weightsOnly of [true, false]) {
