@@ -32,8 +32,8 @@ const ROW_RUN_BYTES = 2 << 20;
 /** Reads single rows, ascending, of a matrix that is stored plainly: `[rows.length, width]`. The file is opened once. */
 export async function readTensorRowSet(tensor: TensorInfo, rows: readonly number[]): Promise<Float32Array> {
   const [height, width] = tensor.shape, bits = DTYPE_BITS[tensor.dtype], decode = decoderOf(tensor.dtype);
-  if (decode === null) throw failure('checkpoint/dtype-not-readable', { file: tensor.file, tensor: tensor.name, dtype: tensor.dtype });
-  if (tensor.storage.kind !== 'plain' || (width * bits) % 8 !== 0) throw new RangeError(`${tensor.name} has no rows of whole bytes`);
+  if (decode === null || (width * bits) % 8 !== 0) throw failure('checkpoint/dtype-not-readable', { file: tensor.file, tensor: tensor.name, dtype: tensor.dtype });
+  if (tensor.storage.kind !== 'plain') throw new RangeError(`${tensor.name} is not stored plainly`);
   if (rows.some((row, i) => !Number.isInteger(row) || row < 0 || row >= height || (i > 0 && row <= rows[i - 1]))) throw new RangeError(`rows of ${tensor.name} must ascend from 0 to ${height - 1}`);
   const out = new Float32Array(rows.length * width), rowBytes = (width * bits) / 8, gap = 1 + Math.floor(ROW_GAP_BYTES / rowBytes), most = Math.max(1, Math.floor(ROW_RUN_BYTES / rowBytes));
   await withFile(tensor.realFile, async (opened) => {

@@ -23,6 +23,7 @@ export class RowReader {
       return;
     }
     const missing = [...new Set(ids)].filter((id) => !this.rows.has(id)).sort((a, b) => a - b);
+    if (missing.length === 0) return;
     const read = await readTensorRowSet(this.tensor, missing);
     for (const [i, id] of missing.entries()) this.rows.set(id, read.subarray(i * this.width, (i + 1) * this.width));
   }

@@ -75,8 +75,7 @@ async function measureAll(available: readonly DeviceName[], threads: number, cac
   const out: DeviceMeasurement[] = [reference.result];
   for (const name of available) {
     if (name === 'cpu') continue;
-    const missing = name === 'webgpu' ? missingVulkan(process.platform, process.env, readdirOrNone) : null;
-    const measured = missing ? { name, milliseconds: null, disagreement: null, note: missing } : (await measure(name, threads, reference.product)).result;
+    const measured = (await measure(name, threads, reference.product)).result;
     log(`device ${name}: ${measured.note}`);
     out.push(measured);
   }
@@ -110,6 +109,8 @@ function readdirOrNone(folder: string): readonly string[] {
 }
 
 async function measure(name: DeviceName, threads: number, reference: Float32Array | null): Promise<{ readonly result: DeviceMeasurement; readonly product: Float32Array }> {
+  const missing = name === 'webgpu' ? missingVulkan(process.platform, process.env, readdirOrNone) : null;
+  if (missing) return { result: { name, milliseconds: null, disagreement: null, note: missing }, product: new Float32Array() };
   const b = new GraphBuilder(`device check on ${name}`);
   const x = b.input('x', 'float32', [SIZE, SIZE]), y = b.input('y', 'float32', [SIZE, SIZE]);
   let product = b.matmul(x, y, [SIZE, SIZE]);

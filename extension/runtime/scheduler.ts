@@ -28,9 +28,11 @@ export class Scheduler {
 
   /** Until interactive work is over, or the run is cancelled: a cancellation must not wait for a picture. */
   private async pause(signal: AbortSignal | undefined): Promise<void> {
-    await new Promise<void>((go) => {
-      this.waiting.push(go);
-      signal?.addEventListener('abort', () => { go(); }, { once: true });
-    });
+    let release = (): void => undefined;
+    const released = new Promise<void>((go) => { release = go; });
+    this.waiting.push(release);
+    signal?.addEventListener('abort', release, { once: true });
+    await released;
+    signal?.removeEventListener('abort', release);
   }
 }

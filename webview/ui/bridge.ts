@@ -55,7 +55,7 @@ export class Bridge {
   call<M extends PageMethod>(method: M, params: CallParams<M>): PendingCall<CallResult<M>> {
     const id = this.#next++;
     const result = new Promise<CallResult<M>>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve, reject });
+      this.#waiting.set(id, { resolve, reject });
     });
     this.post({ type: 'call', id, method, params });
     const cancel = (): void => {
@@ -70,7 +70,7 @@ export class Bridge {
 
   /** View state that survives hiding the page. */
   restore<T>(): Partial<T> {
-    return (this.#api.getState() ?? {});
+    return this.#api.getState() ?? {};
   }
 
   keep(state: unknown): void {

@@ -1,4 +1,4 @@
-import { bitCount, bitRowBytes } from '../../numerics/pairCounts';
+import { bitAt, bitCount, bitRowBytes } from '../../numerics/pairCounts';
 
 /**
  * Standardised activity of neurons from stored bits: rows `[neurons, tokens]` with mean 0 and length 1, so that a dot product of two rows is
@@ -11,7 +11,7 @@ export function standardisedActivity(bits: Uint8Array, tokens: number, neurons: 
     const share = bitCount(bits.subarray(from, from + width)) / tokens, variance = share * (1 - share);
     if (!(variance > 0)) continue;
     const scale = 1 / Math.sqrt(variance * tokens), on = (1 - share) * scale, off = -share * scale;
-    for (let t = 0, at = i * tokens; t < tokens; t++, at++) out[at] = (bits[from + (t >> 3)] >> (t & 7)) & 1 ? on : off;
+    for (let t = 0, at = i * tokens; t < tokens; t++, at++) out[at] = bitAt(bits, width, neurons[i], t) ? on : off;
   }
   return out;
 }

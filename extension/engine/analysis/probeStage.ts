@@ -3,6 +3,7 @@ import { type FfnWeights, readKeys, readValues } from '../../architecture/ffnWei
 import type { BlockSpec } from '../../architecture/spec';
 import { matmulTransposedSteps } from '../../numerics/gemm';
 import { bitRowBytes } from '../../numerics/pairCounts';
+import { takeRows } from '../../numerics/rows';
 import { finishInTurns, type Steps } from '../../numerics/steps';
 import { massShares, neuronActivity } from '../../partition/activity';
 import { graphFromGram } from '../../partition/coactivationGraph';
@@ -61,10 +62,11 @@ export async function probeStage(input: ProbeStageInput): Promise<ProbeRecord> {
 
   say('counting co-activation');
   const chosen = neuronSample(weights.labels, experts, MATRIX_NEURONS, seed);
-  const gramOf = (s: NeuronStatistics): Promise<Float32Array> => statistics.coactivation(chosen ? pickBits(s.bits, s.tokens, chosen) : s.bits, s.tokens, chosen?.length ?? f);
-  const gramSplit = await gramOf(onSplit), gramScore = await gramOf(onScore);
+  const bitsOf = (s: NeuronStatistics): Uint8Array => (chosen ? takeRows(s.bits, bitRowBytes(s.tokens), chosen) : s.bits);
+  const gramOf = (bits: Uint8Array, tokens: number): Promise<Float32Array> => statistics.coactivation(bits, tokens, chosen?.length ?? f);
+  const bitsScore = bitsOf(onScore), gramSplit = await gramOf(bitsOf(onSplit), onSplit.tokens), gramScore = await gramOf(bitsScore, onScore.tokens);
   const keys = await readKeys(ffn), values = await readValues(ffn);
-  return finishInTurns(scoreSteps(input, { keys, values, onSplit, onScore, gramSplit, gramScore, chosen }), signal);
+  return finishInTurns(scoreSteps(input, { keys, values, onSplit, onScore, gramSplit, gramScore, bitsScore, chosen }), signal);
 }
 
 interface Gathered {
@@ -74,28 +76,30 @@ interface Gathered {
   readonly onScore: NeuronStatistics;
   readonly gramSplit: Float32Array;
   readonly gramScore: Float32Array;
+  /** Activity bits of the neurons of the matrices on the scored half. */
+  readonly bitsScore: Uint8Array;
   /** Neurons of the matrices; null = all. */
   readonly chosen: Int32Array | null;
 }
 
 function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRecord> {
   const { ffn, weights, plan, options, say } = input, [, score] = input.halves;
-  const { keys, values, onSplit, onScore, gramSplit, gramScore, chosen } = gathered;
+  const { keys, values, onSplit, onScore, gramSplit, gramScore, bitsScore, chosen } = gathered;
   const { experts, seed, topK: k } = options, f = ffn.dFf, d = ffn.dModel;
   const sampled = chosen?.length ?? f;
   const sample = (labels: ArrayLike<number>): ArrayLike<number> => (chosen ? Array.from(chosen, (i) => labels[i]) : labels);
 
   say('splitting by co-activation');
-  // Larger layers would need a co-activation matrix of all neurons; there the split is not made and its score says why.
-  const byActivity = chosen === null ? (yield* coactivationSplitSteps(gramSplit, f, { experts, seed })).labels : null;
-  const labels = partitionOf(options, weights.labels, byActivity);
+  // Larger layers would need a co-activation matrix of all neurons; there the split is not made and its score says why. A control is compared with neither method.
   const isOwn = !isControl(options.method);
+  const byActivity = chosen === null && isOwn ? (yield* coactivationSplitSteps(gramSplit, f, { experts, seed })).labels : null;
+  const labels = partitionOf(options, weights.labels, byActivity);
   const inertia = labels === weights.labels ? weights.inertia : inertiaOf(yield* unitKeysSteps(keys, f, d, 0), labels, experts);
 
   say('shuffling labels');
   const graph = graphFromGram(gramScore, sampled);
   const shuffles = Math.round(Math.min(MAX_SHUFFLES, Math.max(MIN_SHUFFLES, SHUFFLE_BUDGET / (sampled * sampled))));
-  const interval = modularityInterval({ bits: chosen ? pickBits(onScore.bits, onScore.tokens, chosen) : onScore.bits, tokens: onScore.tokens, labels: sample(labels), experts, document: score.sequence }, seed);
+  const interval = modularityInterval({ bits: bitsScore, tokens: onScore.tokens, labels: sample(labels), experts, document: score.sequence }, seed);
   const modularity = yield* heldOutModularitySteps({ graph, labels: sample(labels), experts, tokens: onScore.tokens, seed, draws: shuffles, ...(interval ? { interval } : {}) });
   const matrix = yield* expertMatrixSteps(correlationFromGram(gramScore, chosen ? Array.from(chosen, (i) => onScore.count[i]) : onScore.count, onScore.tokens, sampled), sampled, sample(labels), experts, seed);
 
@@ -134,7 +138,7 @@ function* scoreSteps(input: ProbeStageInput, gathered: Gathered): Steps<ProbeRec
     // Those two are about the clustering of keys, which a control is not.
     ...(isOwn ? { stability: weights.stability, compactness: weights.compactness } : {}), modularity, captured: captured.router,
     ...(enrichment ? { specialised: enrichment.specialised } : {}),
-    ...(byActivity && isOwn ? { agreement: methodAgreement(weights.labels, byActivity, seed) } : {}),
+    ...(byActivity ? { agreement: methodAgreement(weights.labels, byActivity, seed) } : {}),
     ...(errorLeft ? { errorLeft } : {}), oracleAgreement: agreement,
   };
   const result: LayerResult = {
@@ -162,16 +166,6 @@ function partitionOf({ method, experts, seed }: ResolvedOptions, byKeys: Int32Ar
 function spread(total: number, count: number): Int32Array {
   const n = Math.min(total, count);
   return Int32Array.from({ length: n }, (_, i) => Math.floor((i * total) / n));
-}
-function takeRows(matrix: Float32Array, width: number, rows: Int32Array): Float32Array {
-  const out = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => { out.set(matrix.subarray(row * width, (row + 1) * width), i * width); });
-  return out;
-}
-function pickBits(bits: Uint8Array, tokens: number, rows: Int32Array): Uint8Array {
-  const width = bitRowBytes(tokens), out = new Uint8Array(rows.length * width);
-  rows.forEach((row, i) => { out.set(bits.subarray(row * width, (row + 1) * width), i * width); });
-  return out;
 }
 function transposeOf(matrix: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(matrix.length);

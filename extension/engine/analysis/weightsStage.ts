@@ -1,4 +1,5 @@
 import { type FfnWeights, readKeys, readValues, rowNorms } from '../../architecture/ffnWeights';
+import { takeRows } from '../../numerics/rows';
 import { finishInTurns, type Steps } from '../../numerics/steps';
 import { balancedKMeansSteps } from '../../partition/balancedKMeans';
 import { expertMatrixSteps } from '../../partition/expertMatrix';
@@ -31,7 +32,7 @@ function* weightsSteps(ffn: FfnWeights, keys: Float32Array, norms: Float32Array,
   const { labels, inertia } = yield* balancedKMeansSteps(unit, { experts, seed });
   const scores = yield* weightScoresSteps(keys, dFf, dModel, { experts, seed, draws }, unit);
   const chosen = neuronSample(labels, experts, MATRIX_NEURONS, seed);
-  const gram = unit.gram !== null && chosen === null ? unit.gram : (yield* unitKeysSteps(rowsOf(keys, dModel, chosen ?? range(dFf)), (chosen ?? labels).length, dModel)).gram;
+  const gram = unit.gram !== null && chosen === null ? unit.gram : (yield* unitKeysSteps(takeRows(keys, dModel, chosen ?? range(dFf)), (chosen ?? labels).length, dModel)).gram;
   if (gram === null) throw new Error('the similarity matrix was not made');
   const matrix = yield* expertMatrixSteps(gram, (chosen ?? labels).length, chosen ? chosen.map((i) => labels[i]) : labels, experts, seed);
   const router = yield* routerGeometrySteps(keys, dFf, dModel, labels, experts, seed);
@@ -73,9 +74,4 @@ export function neuronSample(labels: Int32Array, experts: number, limit: number,
 
 function range(n: number): Int32Array {
   return Int32Array.from({ length: n }, (_, i) => i);
-}
-function rowsOf(matrix: Float32Array, width: number, rows: Int32Array): Float32Array {
-  const out = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => { out.set(matrix.subarray(row * width, (row + 1) * width), i * width); });
-  return out;
 }

@@ -3,6 +3,7 @@ import { type FfnWeights, ffnWeightsOf, readKeys, recogniseFfn } from '../../arc
 import { writeFileAtomic } from '../../checkpoint/atomicFile';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import type { Checkpoint } from '../../checkpoint/types';
+import { takeRows } from '../../numerics/rows';
 import { openTokenizer } from '../../probe/tokenizer';
 import { type AblationDetail, type AnalysisDocument, type ExpertDetail, type HeatmapTile, type LayerPicture, type LayerResult, SCHEMA_VERSION } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
@@ -65,7 +66,7 @@ export async function tile(params: TileRequest & { readonly key: string; readonl
   if (probe) vectors = (neurons) => ({ data: standardisedActivity(probe.bits, probe.tokens, neurons), width: probe.tokens });
   else {
     const rows = await unitRows(record, params.layer), width = rows.length / labels.length;
-    vectors = (neurons) => { const data = new Float32Array(neurons.length * width); neurons.forEach((n, i) => { data.set(rows.subarray(n * width, (n + 1) * width), i * width); }); return { data, width }; };
+    vectors = (neurons) => ({ data: takeRows(rows, width, neurons), width });
   }
   const limitKey = `${params.key}|${params.layer}|${params.kind}|${probe ? 'probe' : 'weights'}`;
   let limit = limits.get(limitKey);
