@@ -1,7 +1,8 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { failure } from '../protocol/errors';
 import { decoderOf } from './decode';
 import { DTYPE_BITS, elementCount } from './dtypes';
-import { readInto, readRange, withFile, type OpenedFile } from './files';
+import { readInto, readRange, readRangeNow, withFile, type OpenedFile } from './files';
 import { MAX_DECODED_BYTES, READ_CHUNK_BYTES } from './limits';
 import { readStoredElements } from './stridedTensor';
 import type { TensorInfo } from './types';
@@ -25,9 +26,11 @@ export async function readTensorRows(tensor: TensorInfo, from: number, to: numbe
   return readElements(tensor, from * width, (to - from) * width);
 }
 
-/** Bytes between two rows that are read along rather than asked for again: a request costs as much as reading some 100 KB. */
-const ROW_GAP_BYTES = 96 << 10;
-const ROW_RUN_BYTES = 2 << 20;
+/** Bytes between two rows that are read along rather than asked for again, and bytes of one request. */
+const ROW_GAP_BYTES = 8 << 10;
+const ROW_RUN_BYTES = 256 << 10;
+/** Milliseconds of requests after which others get a turn. */
+const ROW_TURN = 10;
 
 /** Reads single rows, ascending, of a matrix that is stored plainly: `[rows.length, width]`. The file is opened once. */
 export async function readTensorRowSet(tensor: TensorInfo, rows: readonly number[]): Promise<Float32Array> {
@@ -38,10 +41,15 @@ export async function readTensorRowSet(tensor: TensorInfo, rows: readonly number
   const out = new Float32Array(rows.length * width), rowBytes = (width * bits) / 8, gap = 1 + Math.floor(ROW_GAP_BYTES / rowBytes), most = Math.max(1, Math.floor(ROW_RUN_BYTES / rowBytes));
   await withFile(tensor.realFile, async (opened) => {
     const file = named(opened, tensor);
+    let turn = performance.now() + ROW_TURN;
     for (let i = 0; i < rows.length;) {
+      if (performance.now() > turn) {
+        await nextTick();
+        turn = performance.now() + ROW_TURN;
+      }
       let j = i;
       while (j + 1 < rows.length && rows[j + 1] - rows[j] <= gap && rows[j + 1] - rows[i] < most) j++;
-      const bytes = await readRange(file, tensor.offset + rows[i] * rowBytes, (rows[j] - rows[i] + 1) * rowBytes);
+      const bytes = readRangeNow(file, tensor.offset + rows[i] * rowBytes, (rows[j] - rows[i] + 1) * rowBytes);
       for (let k = i; k <= j; k++) decode(bytes.subarray((rows[k] - rows[i]) * rowBytes, (rows[k] - rows[i] + 1) * rowBytes), out.subarray(k * width, (k + 1) * width));
       i = j + 1;
     }

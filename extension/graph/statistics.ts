@@ -6,8 +6,9 @@ import { decodeTensors, WeightBinder } from './weights';
 
 /**
  * Statistics of FFN activations on a slice of tokens. Inputs: `hidden` `[n, f]`, `norms` `[f]` (length of what a neuron writes),
- * `epsilon` `[1]`, `ones` `[1, n]`, `groups` `[1 + labels, n]` (a row of ones, then the labels one-hot). Outputs: `sum`, `sumSquare` `[1, f]`,
- * `sumAbs` `[1 + labels, f]` (of all tokens, then of each label's) and `active` `[n, f]`, bool (whether the output norm exceeds epsilon).
+ * `epsilon` `[1]`, `ones` `[1, n]`, `groups` `[1 + labels, n]` (a row of ones, then the labels one-hot); n is a multiple of 8. Outputs: `sum`,
+ * `sumSquare` `[1, f]`, `sumAbs` `[1 + labels, f]` (of all tokens, then of each label's) and `active` `[n / 8, f]`: bit i of a whole number
+ * below 256 is set where the output norm exceeds epsilon on the i-th of eight tokens.
  * Sums over tokens are products, because reductions along the first axis are several times as slow on the CPU.
  */
 export function buildStatistics(f: number, labels: number): Graph {
@@ -18,7 +19,9 @@ export function buildStatistics(f: number, labels: number): Graph {
   b.output('sum', b.gemm(ones, hidden, over));
   b.output('sumSquare', b.gemm(ones, b.mul(hidden, hidden), over));
   b.output('sumAbs', b.gemm(groups, magnitude, over));
-  b.output('active', b.greater(b.mul(magnitude, norms), epsilon));
+  const active = b.cast(b.greater(b.mul(magnitude, norms), epsilon), 'float32');
+  const eights = b.matmul(b.floats('powers', [1, 8], [1, 2, 4, 8, 16, 32, 64, 128]), b.reshape(active, [-1, 8, f], ['n/8', 8, f]), ['n/8', 1, f]);
+  b.output('active', b.reshape(eights, [-1, f], ['n/8', f]));
   return b.build();
 }
 

@@ -3,8 +3,6 @@ import { ADD, BRANCH_IF, constant, EMPTY_BLOCK, END, get, I32, I64, LESS_UNSIGNE
 
 /** Bits of a row are padded with zeros to whole steps of the kernel, two words of 64 bits. */
 const STEP_BYTES = 16;
-/** Pairs of rows between two steps of the computation: some 10 ms. */
-const PAIRS_PER_STEP = 32;
 
 /** Bytes of one row of `columns` bits, lowest bit first, with its padding. */
 export function bitRowBytes(columns: number): number {
@@ -25,38 +23,66 @@ export function bitCount(bits: Uint8Array): number {
   return count;
 }
 
+/** One count of pairs: what those share who work on it, be it one thread or several (then all arrays lie in shared memory). */
+export interface PairCount {
+  /** Bit matrix, `rows` rows of `stride` bytes. */
+  readonly bits: Uint8Array;
+  readonly rows: number;
+  readonly stride: number;
+  /** `[rows, rows]` */
+  readonly out: Float32Array;
+  /** The strip of STRIP rows that is to be taken next `[1]`. */
+  readonly next: Int32Array;
+}
+
 /**
  * How many columns are set in both rows, for each pair of the `rows` rows of a bit matrix `[rows, columns]` packed in rows of
  * `bitRowBytes(columns)` bytes: `[rows, rows]`, symmetric, the diagonal counts a row's own bits. Exact for fewer than 2^24 columns.
  * 64 products in one instruction: some ten times as fast as the same product in floats.
  */
-export function* pairCountsSteps(bits: Uint8Array, rows: number, columns: number): Steps<Float32Array> {
-  const stride = bitRowBytes(columns);
-  if (bits.length !== rows * stride) throw new RangeError(`${bits.length} bytes for ${rows} rows of ${stride}`);
-  const out = new Float32Array(rows * rows);
-  if (rows === 0 || columns === 0) return out;
-  // An odd number of rows gets a row of zeros.
-  const even = rows + (rows & 1), start = even * stride;
-  const { run, memory } = kernel(start + 2 * 4 * even);
-  new Uint8Array(memory.buffer).set(bits);
-  const result = new Float32Array(memory.buffer, start, 2 * even);
-  for (let row = 0; row < rows; row += 2) {
-    const left = even - row;
-    run(row * stride, row * stride, start, stride, 4 * left, left >> 1);
-    out.set(result.subarray(0, rows - row), row * rows + row);
-    if (row + 1 < rows) out.set(result.subarray(left + 1, left + rows - row), (row + 1) * rows + row + 1);
-    if (row % (2 * PAIRS_PER_STEP) === 0) yield;
-  }
-  yield;
-  mirror(out, rows);
-  return out;
+export function* pairCountsSteps(bits: Uint8Array, rows: number, columns: number, out: Float32Array = new Float32Array(rows * rows)): Steps<Float32Array> {
+  const count = pairCount(bits, rows, columns, out);
+  yield* takeStrips(new WebAssembly.Instance(pairKernel()).exports as unknown as PairKernel, count);
+  return count.out;
 }
 
-/** Copies the upper triangle to the lower one, in tiles. */
-function mirror(matrix: Float32Array, n: number): void {
-  const tile = 64;
-  for (let i0 = 0; i0 < n; i0 += tile) for (let j0 = 0; j0 <= i0; j0 += tile) {
-    for (let i = i0; i < Math.min(n, i0 + tile); i++) for (let j = j0; j < Math.min(i, j0 + tile); j++) matrix[i * n + j] = matrix[j * n + i];
+/** The parts of a count, in memory that threads share if `out` is. */
+export function pairCount(bits: Uint8Array, rows: number, columns: number, out: Float32Array): PairCount {
+  const stride = bitRowBytes(columns);
+  if (bits.length !== rows * stride) throw new RangeError(`${bits.length} bytes for ${rows} rows of ${stride}`);
+  if (out.length !== rows * rows) throw new RangeError(`${out.length} counts for ${rows} rows`);
+  const isShared = out.buffer instanceof SharedArrayBuffer;
+  const own = isShared ? new Uint8Array(new SharedArrayBuffer(bits.length)) : bits;
+  if (isShared) own.set(bits);
+  return { bits: own, rows, stride, out, next: new Int32Array(isShared ? new SharedArrayBuffer(4) : new ArrayBuffer(4)) };
+}
+
+/**
+ * Takes strips of rows until none is left: counts a strip's pairs with the rows from its first one on, and mirrors them. Others may take
+ * strips of the same count at the same time. Uses nothing but its arguments, because helper threads get it as text.
+ */
+export function* takeStrips({ run, memory }: PairKernel, { bits, rows, stride, out, next }: PairCount): Steps<void> {
+  const strip = 16, page = 65536;
+  // An odd number of rows gets a row of zeros.
+  const even = rows + (rows & 1), start = even * stride, missing = start + 2 * 4 * even - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / page));
+  new Uint8Array(memory.buffer).set(bits);
+  const result = new Float32Array(memory.buffer, start, 2 * even);
+  for (;;) {
+    const first = strip * Atomics.add(next, 0, 1), last = Math.min(rows, first + strip);
+    if (first >= rows) return;
+    for (let row = first; row < last; row += 2) {
+      const left = even - row;
+      run(row * stride, row * stride, start, stride, 4 * left, left >> 1);
+      out.set(result.subarray(0, rows - row), row * rows + row);
+      if (row + 1 < rows) out.set(result.subarray(left + 1, left + rows - row), (row + 1) * rows + row + 1);
+    }
+    // A strip is a line of the cache wide: what is written down the columns stays in it.
+    for (let column = first + 1; column < rows; column++) {
+      const end = Math.min(last, column);
+      for (let row = first, to = column * rows + first; row < end; row++, to++) out[to] = out[row * rows + column];
+    }
+    yield;
   }
 }
 
@@ -101,14 +127,16 @@ function kernelBody(): number[] {
   ];
 }
 
+/** An instance of the kernel: its memory, all zero at first, holds the rows and a pair's results. */
+export interface PairKernel {
+  readonly run: Kernel;
+  readonly memory: WebAssembly.Memory;
+}
+
 /** Compiled once: code that has run often is compiled better. */
 let compiled: WebAssembly.Module | undefined;
 
-/** The kernel with at least `bytes` of memory, all zero, of its own: computations take turns. */
-function kernel(bytes: number): { readonly run: Kernel; readonly memory: WebAssembly.Memory } {
-  compiled ??= new WebAssembly.Module(moduleBytes(6, kernelBody(), 65536));
-  const { run, memory } = new WebAssembly.Instance(compiled).exports as unknown as { readonly run: Kernel; readonly memory: WebAssembly.Memory };
-  const missing = bytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / 65536));
-  return { run, memory };
+/** The kernel to instantiate; each thread needs an instance of its own. */
+export function pairKernel(): WebAssembly.Module {
+  return (compiled ??= new WebAssembly.Module(moduleBytes(6, kernelBody(), 65536)));
 }

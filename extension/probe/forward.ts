@@ -60,15 +60,15 @@ export class ForwardPass {
 
   /**
    * Runs one block on every pack. `hidden` is replaced pack by pack by the block's output (unless it stops at the FFN).
-   * `each` sees a pack's outputs by name: `tap:ffn.hidden` and whatever `extend` added.
+   * `each` sees a pack's outputs by name: `tap:ffn.hidden` and whatever `extend` added; those that `into` names are in its tensors.
    */
-  async block(block: BlockSpec, hidden: Float32Array[], options: BlockOptions & { readonly key?: string; readonly feeds?: Feeds; readonly feedsOf?: (pack: Pack, index: number) => Feeds }, each?: (pack: Pack, outputs: Readonly<Record<string, HostTensor>>, index: number) => void): Promise<void> {
+  async block(block: BlockSpec, hidden: Float32Array[], options: BlockOptions & { readonly key?: string; readonly feeds?: Feeds; readonly feedsOf?: (pack: Pack, index: number) => Feeds; readonly into?: (pack: Pack) => Feeds }, each?: (pack: Pack, outputs: Readonly<Record<string, HostTensor>>, index: number) => void): Promise<void> {
     const key = `block ${block.index}|${[...(options.taps ?? [])].join()}|${options.key ?? ''}|${options.mask === true}|${options.stopAtHidden === true}|${this.modules?.key ?? ''}`;
     const moduleFeeds = this.modules?.feeds(block) ?? {};
     await this.use(key, () => buildBlock(this.model, this.stack, block, { ...options, ...(this.modules ? { hook: this.modules.hook } : {}) }), async (session) => {
       for (const [i, pack] of this.packs.entries()) {
         const feeds: Feeds = { ...moduleFeeds, ...options.feeds, ...options.feedsOf?.(pack, i), [BLOCK_INPUTS.hidden]: floats([pack.tokens, this.stack.dModel], hidden[i]), ...this.attentionFeeds(block, pack) };
-        const outputs = await this.run(session, feeds);
+        const outputs = await this.run(session, feeds, options.into?.(pack));
         const next = outputs[BLOCK_OUTPUTS.hidden];
         if (next) hidden[i] = floatData(next);
         each?.(pack, outputs, i);
@@ -144,9 +144,9 @@ export class ForwardPass {
     await this.environment.pool.with(sessionPrefix(this.model) + key, build, work);
   }
 
-  private async run(session: GraphSession, feeds: Feeds): Promise<Readonly<Record<string, HostTensor>>> {
+  private async run(session: GraphSession, feeds: Feeds, into?: Feeds): Promise<Readonly<Record<string, HostTensor>>> {
     await this.environment.scheduler.turn(this.environment.signal, this.environment.interactive);
-    return session.run(feeds);
+    return session.run(feeds, into);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { BlockSpec } from '../architecture/spec';
-import { floatData } from '../graph/hostTensor';
+import { floatData, floats, type HostTensor } from '../graph/hostTensor';
+import type { ProbeArrays } from './arrays';
 import type { ForwardPass } from './forward';
+import type { Pack } from './pack';
 import type { ProbePlan } from './plan';
 
 /** Activations of one layer's FFN on one half of the probe; dropped tokens are not in it. */
@@ -53,18 +55,16 @@ export class TokenRouting {
   }
 }
 
-/**
- * Runs one block on the whole probe (advancing `hidden` to the next block) and collects its FFN's input and hidden activations. The arrays
- * of `reuse`, what another layer gave and nobody needs any more, are filled again where they fit: they are the largest of a probe.
- */
-export async function probeLayer(pass: ForwardPass, block: BlockSpec, hidden: Float32Array[], routing: TokenRouting, last: boolean, reuse?: readonly [HalfActivations, HalfActivations]): Promise<readonly [HalfActivations, HalfActivations]> {
+/** Runs one block on the whole probe (advancing `hidden` to the next block) and collects its FFN's input and hidden activations, in arrays of `arrays`. */
+export async function probeLayer(pass: ForwardPass, block: BlockSpec, hidden: Float32Array[], routing: TokenRouting, last: boolean, arrays: ProbeArrays): Promise<readonly [HalfActivations, HalfActivations]> {
   const width = block.ffn.up.outWidth, d = pass.stack.dModel;
-  const both = (columns: number, of: 'hidden' | 'input'): [Float32Array, Float32Array] => {
-    const one = (h: 0 | 1): Float32Array => { const old = reuse?.[h][of], length = routing.counts[h] * columns; return old?.length === length ? old : new Float32Array(length); };
+  const both = (name: string, columns: number): readonly [Float32Array, Float32Array] => {
+    const one = (half: 0 | 1): Float32Array => arrays.take(`${name} ${half}`, routing.counts[half] * columns);
     return [one(0), one(1)];
   };
-  const activations = both(width, 'hidden'), inputs = both(d, 'input');
-  await pass.block(block, hidden, { taps: new Set(['ffn.input', 'ffn.hidden']), stopAtHidden: last }, (pack, outputs) => {
+  const activations = both('hidden', width), inputs = both('input', d);
+  const into = ({ tokens }: Pack): Record<string, HostTensor> => Object.fromEntries([['tap:ffn.hidden', width], ['tap:ffn.input', d]].map(([tap, columns]) => [tap, floats([tokens, Number(columns)], arrays.take(`${tap} ${tokens}`, tokens * Number(columns)))]));
+  await pass.block(block, hidden, { taps: new Set(['ffn.input', 'ffn.hidden']), stopAtHidden: last, into }, (pack, outputs) => {
     routing.scatter(pack.offset, pack.tokens, width, floatData(outputs['tap:ffn.hidden']), activations);
     routing.scatter(pack.offset, pack.tokens, d, floatData(outputs['tap:ffn.input']), inputs);
   });

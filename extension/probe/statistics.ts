@@ -2,8 +2,9 @@ import type { BoundModel } from '../architecture/resolve';
 import type { BlockSpec } from '../architecture/spec';
 import { floatData, floats } from '../graph/hostTensor';
 import { buildDown, buildStatistics } from '../graph/statistics';
-import { bitCount, bitRowBytes, pairCountsSteps } from '../numerics/pairCounts';
-import { finishInTurns } from '../numerics/steps';
+import { bitCount, bitRowBytes } from '../numerics/pairCounts';
+import { countPairs } from '../runtime/pairThreads';
+import type { ProbeArrays } from './arrays';
 import type { ForwardEnvironment } from './forward';
 import type { HalfActivations } from './layerProbe';
 
@@ -34,7 +35,7 @@ const CETT_QUANTILES = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93
 
 /** Runs the statistics graphs of one layer. */
 export class LayerStatistics {
-  constructor(private readonly model: BoundModel, private readonly block: BlockSpec, private readonly environment: ForwardEnvironment) {}
+  constructor(private readonly model: BoundModel, private readonly block: BlockSpec, private readonly environment: ForwardEnvironment, private readonly arrays: ProbeArrays) {}
 
   private get f(): number { return this.block.ffn.up.outWidth; }
   private get id(): string { return `${this.model.checkpoint.path}|${this.block.index}|${this.model.checkpoint.files.map((s) => `${s.mtimeMs}.${s.size}`).join()}`; }
@@ -81,15 +82,18 @@ export class LayerStatistics {
     const labelSum = new Float64Array(labels * f), bits = new Uint8Array(f * bitRowBytes(t));
     await this.environment.pool.with(`statistics|${f}|${labels}`, () => Promise.resolve(buildStatistics(f, labels)), async (session) => {
       for (let from = 0; from < t; from += SLICE) {
-        const n = Math.min(SLICE, t - from);
+        const real = Math.min(SLICE, t - from), n = 8 * Math.ceil(real / 8);
         const groups = new Float32Array((1 + labels) * n).fill(1, 0, n);
-        for (let i = 0; i < n; i++) { const label = labelOf(from + i); if (label >= 0) groups[(1 + label) * n + i] = 1; }
+        for (let i = 0; i < real; i++) { const label = labelOf(from + i); if (label >= 0) groups[(1 + label) * n + i] = 1; }
+        let hidden = half.hidden.subarray(from * f, (from + real) * f);
+        // Tokens of zeros fill the last eight: they are never active and add nothing to a sum.
+        if (n > real) { const filled = new Float32Array(n * f); filled.set(hidden); hidden = filled; }
         await this.turn();
-        const result = await session.run({ hidden: floats([n, f], half.hidden.subarray(from * f, (from + n) * f)), norms: floats([f], norms), epsilon: floats([1], Float32Array.of(epsilon)), ones: floats([1, n], groups.subarray(0, n)), groups: floats([1 + labels, n], groups) });
+        const result = await session.run({ hidden: floats([n, f], hidden), norms: floats([f], norms), epsilon: floats([1], Float32Array.of(epsilon)), ones: floats([1, n], groups.subarray(0, n)), groups: floats([1 + labels, n], groups) });
         const sum = floatData(result['sum']), sumSquare = floatData(result['sumSquare']), sumAbs = floatData(result['sumAbs']);
         for (let i = 0; i < f; i++) { out.mean[i] += sum[i]; out.meanSquare[i] += sumSquare[i]; out.meanAbs[i] += sumAbs[i]; }
         for (let i = 0; i < labels * f; i++) labelSum[i] += sumAbs[f + i];
-        packBits(result['active'].data as Uint8Array, n, f, bits, bitRowBytes(t), from);
+        transposeBytes(floatData(result['active']), n / 8, f, bits, bitRowBytes(t), from / 8);
       }
     });
     for (let label = 0, at = 0; label < labels; label++) for (let i = 0; i < f; i++, at++) labelSum[at] *= norms[i];
@@ -101,33 +105,21 @@ export class LayerStatistics {
     return { tokens: t, ...out, labelSum, bits };
   }
 
-  /** How often pairs of the `rows` neurons of `bits` are active together `[rows, rows]`: exact counts, on the CPU, faster than a float product in a graph. */
-  coactivation(bits: Uint8Array, tokens: number, rows = this.f): Promise<Float32Array> {
-    return finishInTurns(pairCountsSteps(bits, rows, tokens), this.environment.signal);
+  /**
+   * How often pairs of the `rows` neurons of `bits` are active together `[rows, rows]`: exact counts, on the CPU, faster than a float product
+   * in a graph. Valid until a layer asks for a matrix of the same name.
+   */
+  coactivation(name: string, bits: Uint8Array, tokens: number, rows = this.f): Promise<Float32Array> {
+    return countPairs(bits, rows, tokens, this.environment.pool.threads, this.arrays.take(`co-activation ${name}`, rows * rows, true), this.environment.signal);
   }
 }
 
-/**
- * Activity `[n, f]`, bytes 0 and 1, of the tokens from `from` on into the bits of each neuron; `from` is a multiple of 8. Four neurons at a
- * time where their number allows it: a word of four bytes, shifted by the token's place, holds a bit of each.
- */
-function packBits(active: Uint8Array, n: number, f: number, bits: Uint8Array, rowBytes: number, from: number): void {
-  const wide = f % 4 === 0 && active.byteOffset % 4 === 0 ? new Uint32Array(active.buffer, active.byteOffset, active.length >> 2) : null, words = f >> 2;
-  for (let first = 0; first < n; first += 8) {
-    const last = Math.min(8, n - first), column = (from + first) >> 3;
-    if (wide) {
-      for (let w = 0, at = column; w < words; w++) {
-        let four = 0;
-        for (let t = 0, cell = first * words + w; t < last; t++, cell += words) four |= wide[cell] << t;
-        for (let i = 0; i < 4; i++, at += rowBytes) bits[at] = four >>> (8 * i);
-      }
-      continue;
-    }
-    for (let i = 0, at = column; i < f; i++, at += rowBytes) {
-      let byte = 0;
-      for (let t = 0, cell = first * f + i; t < last; t++, cell += f) byte |= active[cell] << t;
-      bits[at] = byte;
-    }
+/** Whole numbers below 256 `[rows, columns]` as bytes `to[column * stride + at + row]`, some lines of the cache at a time. */
+function transposeBytes(numbers: Float32Array, rows: number, columns: number, to: Uint8Array, stride: number, at: number): void {
+  const tile = 16;
+  for (let first = 0; first < columns; first += tile) {
+    const last = Math.min(columns, first + tile);
+    for (let row = 0; row < rows; row++) for (let column = first, cell = row * columns + first; column < last; column++, cell++) to[column * stride + at + row] = numbers[cell];
   }
 }
 

@@ -6,7 +6,7 @@ import { GraphSession } from './session';
  * Bytes that idle sessions may keep alive: a small model as a whole. A larger one runs block by block, and making a block's
  * session again costs less than a hundredth of running it, so that more would cost memory and save nothing.
  */
-const DEFAULT_BUDGET = 128 << 20;
+const DEFAULT_BUDGET = 64 << 20;
 
 interface Entry {
   readonly session: Promise<GraphSession>;

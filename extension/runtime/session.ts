@@ -53,17 +53,22 @@ export class GraphSession {
     }
   }
 
-  /** Runs once. Blocks the thread while the device works; callers keep a run short and take turns between runs. */
-  async run(feeds: Readonly<Record<string, HostTensor>>, outputs?: readonly string[]): Promise<Readonly<Record<string, HostTensor>>> {
+  /**
+   * Runs once. Blocks the thread while the device works; callers keep a run short and take turns between runs. Outputs that `into` names
+   * are written to its tensors, which must have their shapes; the others are new.
+   */
+  async run(feeds: Readonly<Record<string, HostTensor>>, into: Readonly<Record<string, HostTensor>> = {}): Promise<Readonly<Record<string, HostTensor>>> {
     const ort = loadOrt();
     const inputs: Record<string, Ort.Tensor> = {};
     for (const name of this.session.inputNames) {
       const tensor = feeds[name];
       if (!tensor) throw new Error(`${this.name}: no value for the input ${name}`);
-      inputs[name] = new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims);
+      inputs[name] = tensorOf(ort, tensor);
     }
+    const outputs: Record<string, Ort.Tensor | null> = {};
+    for (const name of this.session.outputNames) outputs[name] = name in into ? tensorOf(ort, into[name]) : null;
     try {
-      const results = outputs ? await this.session.run(inputs, outputs) : await this.session.run(inputs);
+      const results = await this.session.run(inputs, outputs);
       const out: Record<string, HostTensor> = {};
       let bytes = 0;
       for (const tensor of [...Object.values(feeds), ...Object.values(results)]) bytes += (tensor.data as ArrayBufferView).byteLength;
@@ -87,6 +92,10 @@ export class GraphSession {
   async dispose(): Promise<void> {
     await this.session.release();
   }
+}
+
+function tensorOf(ort: typeof Ort, { type, data, dims }: HostTensor): Ort.Tensor {
+  return new ort.Tensor(type as 'float32', data as Float32Array, dims);
 }
 
 function reasonOf(error: unknown): string {

@@ -4,7 +4,8 @@ import { ffnWeightsOf, readValues } from '../../extension/architecture/ffnWeight
 import { bindModel } from '../../extension/architecture/resolve';
 import { openCheckpoint } from '../../extension/checkpoint/openCheckpoint';
 import { ForwardPass } from '../../extension/probe/forward';
-import { type HalfActivations, probeLayer, TokenRouting } from '../../extension/probe/layerProbe';
+import { ProbeArrays } from '../../extension/probe/arrays';
+import { probeLayer, TokenRouting } from '../../extension/probe/layerProbe';
 import type { ProbePlan } from '../../extension/probe/plan';
 import { LayerStatistics } from '../../extension/probe/statistics';
 import { SessionPool } from '../../extension/runtime/pool';
@@ -47,13 +48,12 @@ async function main(): Promise<void> {
     const routing = new TokenRouting(wholeProbe(sequences, probe.labels));
     const hidden = await pass.embed();
     const kept: { readonly active: number; readonly together: number; readonly output: number }[] = [];
-    let halves: readonly [HalfActivations, HalfActivations] | undefined;
+    const arrays = new ProbeArrays();
     for (const block of stack.blocks) {
-      halves = await probeLayer(pass, block, hidden, routing, block.index === stack.blocks.length - 1, halves);
-      const [all] = halves;
-      const statistics = new LayerStatistics(model, block, environment);
+      const [all] = await probeLayer(pass, block, hidden, routing, block.index === stack.blocks.length - 1, arrays);
+      const statistics = new LayerStatistics(model, block, environment, arrays);
       const found = await statistics.neurons(all, norms[block.index], threshold, labels, (token) => probe.labels[all.sequence[token]]);
-      const gram = await statistics.coactivation(found.bits, found.tokens);
+      const gram = await statistics.coactivation('all', found.bits, found.tokens);
       // The product keeps no matrix either: a layer's is used and let go before the next one.
       kept.push({ active: sum(found.count), together: sum(gram), output: sum(found.meanOutput) * tokens });
     }

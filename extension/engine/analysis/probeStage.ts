@@ -17,6 +17,7 @@ import { heldOutModularitySteps, methodAgreement } from '../../partition/modular
 import { routerGeometrySteps } from '../../partition/routerGeometry';
 import { avgKScores, sumPerExpert, topK } from '../../partition/routers';
 import { capturedMassSteps, reconstructionScoreSteps, routerAgreement } from '../../partition/routingScores';
+import type { ProbeArrays } from '../../probe/arrays';
 import type { ForwardEnvironment } from '../../probe/forward';
 import type { HalfActivations } from '../../probe/layerProbe';
 import type { ProbePlan } from '../../probe/plan';
@@ -42,6 +43,8 @@ export interface ProbeStageInput {
   readonly ffn: FfnWeights;
   readonly weights: WeightsRecord;
   readonly halves: readonly [HalfActivations, HalfActivations];
+  /** What the co-activation matrices are written to. */
+  readonly arrays: ProbeArrays;
   readonly plan: ProbePlan;
   readonly options: ResolvedOptions;
   readonly environment: ForwardEnvironment;
@@ -53,7 +56,7 @@ export interface ProbeStageInput {
 export async function probeStage(input: ProbeStageInput): Promise<ProbeRecord> {
   const { model, block, ffn, weights, plan, options, environment, signal, say } = input;
   const { experts, seed } = options, [split, score] = input.halves, f = ffn.dFf;
-  const statistics = new LayerStatistics(model, block, environment);
+  const statistics = new LayerStatistics(model, block, environment, input.arrays);
   const labelOf = (half: HalfActivations) => (token: number): number => plan.labels[half.sequence[token]];
   say('measuring activity');
   const epsilon = await statistics.threshold(split, weights.norms);
@@ -63,8 +66,8 @@ export async function probeStage(input: ProbeStageInput): Promise<ProbeRecord> {
   say('counting co-activation');
   const chosen = neuronSample(weights.labels, experts, MATRIX_NEURONS, seed);
   const bitsOf = (s: NeuronStatistics): Uint8Array => (chosen ? takeRows(s.bits, bitRowBytes(s.tokens), chosen) : s.bits);
-  const gramOf = (bits: Uint8Array, tokens: number): Promise<Float32Array> => statistics.coactivation(bits, tokens, chosen?.length ?? f);
-  const bitsScore = bitsOf(onScore), gramSplit = await gramOf(bitsOf(onSplit), onSplit.tokens), gramScore = await gramOf(bitsScore, onScore.tokens);
+  const gramOf = (half: string, bits: Uint8Array, tokens: number): Promise<Float32Array> => statistics.coactivation(half, bits, tokens, chosen?.length ?? f);
+  const bitsScore = bitsOf(onScore), gramSplit = await gramOf('split', bitsOf(onSplit), onSplit.tokens), gramScore = await gramOf('score', bitsScore, onScore.tokens);
   const keys = await readKeys(ffn), values = await readValues(ffn);
   return finishInTurns(scoreSteps(input, { keys, values, onSplit, onScore, gramSplit, gramScore, bitsScore, chosen }), signal);
 }

@@ -1,5 +1,6 @@
 import { ForwardPass } from '../../probe/forward';
-import { type HalfActivations, probeLayer, TokenRouting } from '../../probe/layerProbe';
+import { ProbeArrays } from '../../probe/arrays';
+import { probeLayer, TokenRouting } from '../../probe/layerProbe';
 import { type AnalysisDocument, type AnalysisHead, type LayerResult, type Notice, SCHEMA_VERSION } from '../../protocol/documents';
 import type { AnalyzeOptions } from '../../protocol/engineRpc';
 import { failure } from '../../protocol/errors';
@@ -98,13 +99,13 @@ async function probeLayers(session: AnalysisSession, weights: ReadonlyMap<number
   }
   if (missing.length === 0) return out;
   const pass = new ForwardPass(model, plan.sequences, environment), routing = new TokenRouting(plan), hidden = await pass.embed(), last = missing[missing.length - 1];
-  let halves: readonly [HalfActivations, HalfActivations] | undefined;
+  const arrays = new ProbeArrays();
   for (const block of pass.stack.blocks.slice(0, last + 1)) {
     const index = block.index, record = weights.get(index), ffn = described.ffn.find((l) => l.index === index);
     progress.say(`layer ${index}: running ${plan.facts.tokens} tokens`);
     if (!missing.includes(index) || !record || !ffn) { await pass.block(block, hidden, {}); continue; }
-    halves = await probeLayer(pass, block, hidden, routing, index === last, halves);
-    const probed = await probeStage({ model, block, ffn, weights: record, halves, plan, options, environment, signal: context.signal, say: (what) => { progress.say(`layer ${index}: ${what}`); } });
+    const halves = await probeLayer(pass, block, hidden, routing, index === last, arrays);
+    const probed = await probeStage({ model, block, ffn, weights: record, halves, arrays, plan, options, environment, signal: context.signal, say: (what) => { progress.say(`layer ${index}: ${what}`); } });
     await store.putProbe(head.key, probed);
     out.set(index, probed);
     publish(probed.result);
