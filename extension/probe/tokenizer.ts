@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { failure } from '../protocol/errors';
+import { bytesOfToken, readableBytes } from './byteLevel';
 
 /** A checkpoint's own tokenizer. */
 export interface Tokenizer {
@@ -10,7 +11,7 @@ export interface Tokenizer {
   /** Ids without special tokens (continuations of a text). */
   encodePlain(text: string): Int32Array;
   decode(ids: ArrayLike<number>): string;
-  /** One token as people read it; spaces kept. */
+  /** One token as people read it; spaces kept, bytes that are no whole character as `<0xE2>`. */
   tokenText(id: number): string;
   isSpecial(id: number): boolean;
 }
@@ -62,7 +63,8 @@ function wrap(inner: HuggingFaceTokenizer, folder: string): Tokenizer {
       let text = texts.get(id);
       if (text === undefined) {
         const raw = inner.id_to_token(id) ?? `#${id}`;
-        text = special.has(id) ? raw : byteLevel ? inner.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false }) : raw.replaceAll('\u2581', ' ');
+        const bytes = byteLevel && !special.has(id) ? bytesOfToken(raw) : null;
+        text = bytes ? readableBytes(bytes) : special.has(id) || byteLevel ? raw : raw.replaceAll('\u2581', ' ');
         texts.set(id, text);
       }
       return text;

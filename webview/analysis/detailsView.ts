@@ -110,7 +110,7 @@ function blocksOf(context: PageContext, detail: ExpertDetail, width: number): re
     : [block('By label and top tokens', null, '', el('p.note', {}, 'Need text. ', model.head?.model.runnable !== false && linkButton('Choose texts\u2026', () => bridge.post({ type: 'chooseProbe' }))))];
   return [
     ...texts,
-    block('Writes towards', effect ? `null \u00b1${formatNumber(effect.nullBand)}, ${formatNumber(effect.nullDraws)} draws` : null, 'logits', effect ? butterfly(effect, width) : el('p.note', {}, detail.logitMissing ?? 'This checkpoint has no head to write towards.')),
+    block('Writes towards', effect ? `null \u00b1${formatNumber(effect.nullBand)}, ${formatNumber(effect.nullDraws)} draws, n = ${formatNumber(effect.n)} tokens` : null, 'logits', effect ? butterfly(effect, width) : el('p.note', {}, detail.logitMissing ?? 'This checkpoint has no head to write towards.')),
     neuronsBlock(context, detail, width),
     routerBlock(detail, width),
   ];
