@@ -5,9 +5,10 @@ import { removeTemporaryFiles } from '../checkpoint/atomicFile';
 import { DEVICES, type DeviceChoice, PARTITION_METHODS, type PartitionMethod } from '../protocol/documents';
 import { type ErrorRecord, failure, toErrorRecord } from '../protocol/errors';
 import type { Progress } from '../protocol/progress';
+import { type RouterName, ROUTERS } from '../protocol/routing';
 import { VERSION } from '../protocol/version';
 import type { OperationContext } from './context';
-import { formatAnalysis, formatEvaluation, formatInspect, formatProbe } from './cliText';
+import { formatAnalysis, formatEvaluation, formatInspect, formatProbe, formatRouting } from './cliText';
 import type { ModuleChoice } from './operations/probe';
 
 interface CommonOptions {
@@ -35,6 +36,12 @@ function defaultCacheDir(): string {
 const whole = (least: number) => (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`a whole number from ${least} on is expected.`);
+  return value;
+};
+
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('a number above 0 is expected.');
   return value;
 };
 
@@ -120,6 +127,15 @@ function program(): Command {
       const { probe, weightsOnly, method, experts, topK, layers, html, overwrite, ablation } = options;
       return (await import('./operations/analyzeCommand')).run({ path: checkpoint, options: { method, seed: options.seed, device: options.device, ...(probe === undefined ? {} : { probe }), ...(weightsOnly ? { weightsOnly } : {}), ...(experts === undefined ? {} : { experts }), ...(topK === undefined ? {} : { topK }), ...(layers === undefined ? {} : { layers }), ...(ablation ? { ablation } : {}) }, ...(html === undefined ? {} : { html }), overwrite: overwrite === true }, context);
     }, formatAnalysis));
+
+  command('route <checkpoint>', 'which expert each token of a text goes to, layer by layer')
+    .option('--text <file>', '.txt or .jsonl')
+    .addOption(new Option('--router <name>', 'what decides').choices(ROUTERS).default('avg-k'))
+    .option('--modules <folder>', 'folder of LoRAs on this base (arrow)').option('--trace <file>', 'a trace made elsewhere (imported): .json, or .npy of expert ids')
+    .option('--experts <n>', 'experts per layer of a partition by keys', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
+    .option('--temperature <t>', 'of a library\'s softmax', positive).option('--base-activations', 'route a library on the base alone: cheap and approximate')
+    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean }) => perform(options, async (context) =>
+      (await import('./operations/routeCommand')).run({ ...options, path: checkpoint }, context), formatRouting));
 
   command('evaluate <checkpoint>', 'loss of a checkpoint on texts, with and without modules')
     .requiredOption('--data <file>', '.jsonl with text, or text/text2/label').option('--pseudo', 'pseudo-likelihood for masked language models')

@@ -1,4 +1,5 @@
 import { type AnalysisDocument, type EvaluateDocument, type InspectDocument, LAYER_SCORES, type LayerScoreName, METHOD_WORDS, type ProbeDocument } from '../protocol/documents';
+import type { RouteDocument } from '../protocol/routing';
 import { formatNumber, formatScore, type Score } from '../protocol/score';
 
 /** Columns padded to the widest cell; numbers are already text. */
@@ -37,5 +38,20 @@ export function formatAnalysis(d: AnalysisDocument): string {
     d.finding, '',
     table([['checkpoint', `${d.model.name}, ${d.model.family ?? 'unknown family'}, ${formatNumber(d.model.parameters)} parameters, ${d.model.dtype}`], ['experts', `${d.experts} a layer ${METHOD_WORDS[d.method]}, top ${d.topK}`], ['device', d.device.used === null ? 'none: weights only' : `${d.device.used} (${d.device.reason ?? ''})`], ['probe', probe], ['seed', String(d.seed)], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
     ...lines, ...(d.warnings.length > 0 ? ['', ...notes(d)] : []),
+  ].join('\n');
+}
+
+const PROVENANCE: Readonly<Record<RouteDocument['provenance'], string>> = { exact: 'as the model runs with this router', 'base-activation': 'approximate: on activations of the base alone', 'router-only': 'router only: this family\u2019s attention is not built', imported: 'imported: made by another program' };
+
+export function formatRouting(d: RouteDocument): string {
+  const sites = d.sites.map((site, s) => {
+    const { load, entropy, switchRate, divergence } = d.summary.sites[s], first = load.indexOf(Math.max(...load)), changes = formatScore(switchRate), apart = divergence ? formatScore(divergence) : null;
+    return [site.id, `${site.k} of ${site.E}`, `${site.labels[first]} ${formatNumber(100 * load[first])} % (even: ${formatNumber(100 / site.E)} %)`, `${formatNumber(entropy)} (even: ${formatNumber(Math.log(site.E))})`, `${changes.value}, ${changes.null}, ${changes.verdict}`, ...(apart ? [`${apart.value}, ${apart.null}, ${apart.verdict}`] : [])];
+  });
+  const labelled = d.summary.labels.length > 0;
+  return [
+    table([['checkpoint', `${d.model.name}, ${d.model.kind}`], ['router', `${d.router}; ${PROVENANCE[d.provenance]}; ${d.composition === 'none' ? 'nothing is run with it' : `${d.composition} are mixed`}`], ['text', `${formatNumber(d.summary.tokens)} tokens in ${formatNumber(d.records.length)} texts${labelled ? `, labels ${d.summary.labels.join(', ')}` : ''}`], ['device', d.device.used ?? 'none'], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
+    '', table([['site', 'experts', 'most frequent first', 'entropy, nats', 'switches between neighbours', ...(labelled ? ['labels apart, nats'] : [])], ...sites]),
+    ...(d.summary.matching ? ['', `experts of neighbouring layers, matched by shared tokens: ${formatScore(d.summary.matching).value}, ${formatScore(d.summary.matching).null}`] : []), ...notes(d),
   ].join('\n');
 }

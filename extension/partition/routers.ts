@@ -51,10 +51,17 @@ export function sumPerExpert(values: Float32Array, tokens: number, labels: Array
 }
 
 /** Similarity (MoEfication): minus the Euclidean distance of the unit token to the mean of the expert's unit keys, that mean not renormalised. */
-export function similarityScores(input: RouterInput): Float32Array {
-  const { x, tokens, keys, neurons, width, labels, experts } = input;
-  const { means } = centroidsOf(unitRows(keys, neurons, width), neurons, width, labels, experts);
-  const unit = unitRows(x, tokens, width);
+export function similarityScores({ x, tokens, keys, neurons, width, labels, experts }: RouterInput): Float32Array {
+  return similarityToMeans(unitRows(x, tokens, width), tokens, width, similarityMeans(keys, neurons, width, labels, experts), experts);
+}
+
+/** Mean unit key of each expert, not renormalised `[experts, width]`. */
+export function similarityMeans(keys: Float32Array, neurons: number, width: number, labels: ArrayLike<number>, experts: number): Float64Array {
+  return centroidsOf(unitRows(keys, neurons, width), neurons, width, labels, experts).means;
+}
+
+/** Minus the distances of unit tokens `[tokens, width]` to the means: `[tokens, experts]`. */
+export function similarityToMeans(unit: Float32Array, tokens: number, width: number, means: Float64Array, experts: number): Float32Array {
   const products = matmulTransposed(unit, new Float32Array(means), tokens, experts, width);
   const squares = new Float64Array(experts);
   for (let e = 0; e < experts; e++) for (let c = 0; c < width; c++) squares[e] += means[e * width + c] ** 2;

@@ -2,7 +2,7 @@ import type { BoundModel } from '../architecture/resolve';
 import { ropeTables } from '../architecture/rope';
 import type { BlockSpec, StackSpec } from '../architecture/spec';
 import { assertUnchanged } from '../checkpoint/files';
-import { BLOCK_INPUTS, BLOCK_OUTPUTS, buildBlock } from '../graph/block';
+import { BLOCK_INPUTS, BLOCK_OUTPUTS, type BlockOptions, buildBlock } from '../graph/block';
 import { floatData, floats, type HostTensor } from '../graph/hostTensor';
 import { buildEmbeddingStage } from '../graph/stages';
 import type { AttachedModules } from '../module/attach';
@@ -17,6 +17,16 @@ interface Past {
   readonly value: HostTensor;
 }
 
+/** What else a block's graph gives while a text goes through it. */
+export interface BlockLook {
+  readonly options?: Pick<BlockOptions, 'taps' | 'extend'>;
+  /** Tells graphs with different options apart. */
+  readonly key?: string;
+  readonly feeds?: Readonly<Record<string, HostTensor>>;
+  /** Gets the outputs of the appended tokens. */
+  readonly see?: (outputs: Readonly<Record<string, HostTensor>>, tokens: number) => void;
+}
+
 /**
  * Runs a causal model over one growing text: what was fed stays as keys and values, so that a new token costs one token.
  * Calls must not overlap. A failed `feed` leaves the text as it was before.
@@ -27,7 +37,7 @@ export class Decoder {
   private past: readonly Past[];
   private fed = 0;
 
-  constructor(private readonly model: BoundModel, private readonly environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+  constructor(private readonly model: BoundModel, private environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
     this.stack = model.spec.stacks[0];
     if (!this.stack.blocks.every((block) => block.attention.causal)) throw failure('model/not-causal', { path: model.checkpoint.path, what: 'going through a text token by token' });
     this.embedder = new Embedder(model, this.stack);
@@ -39,6 +49,16 @@ export class Decoder {
     return this.fed;
   }
 
+  /** Bytes of the keys and values. */
+  get pastBytes(): number {
+    return this.past.reduce((sum, { key, value }) => sum + key.data.byteLength + value.data.byteLength, 0);
+  }
+
+  /** Goes on in another environment: each request has its own signal. */
+  use(environment: ForwardEnvironment): void {
+    this.environment = environment;
+  }
+
   /** Forgets everything after the first `length` ids. */
   truncate(length: number): void {
     if (!(length >= 0 && length <= this.fed)) throw new RangeError(`cannot cut ${this.fed} ids to ${length}`);
@@ -48,33 +68,44 @@ export class Decoder {
 
   /** Appends ids and returns the logits after the last one `[1, vocabulary]`, or after every one of them `[ids, vocabulary]`. */
   async feed(ids: ArrayLike<number>, rows: 'last' | 'all' = 'last'): Promise<Float32Array> {
-    const n = ids.length, start = this.fed, { context, dModel } = this.stack;
-    if (n === 0) throw new RangeError('feed needs at least one id');
-    if (start + n > context) throw failure('model/too-long', { row: 0, tokens: start + n, context });
-    const pack: Pack = { ids: Int32Array.from(ids), positions: Float32Array.from({ length: n }, (_, i) => start + i), sequences: new Int32Array(n), offset: start, tokens: n };
-    // A pass over the same ids checks them and runs the head; its own positions are not used.
-    const pass = new ForwardPass(this.model, [rows === 'all' ? pack.ids : pack.ids.slice(n - 1)], this.environment, this.modules);
-    if (rows === 'last' && n > 1) new ForwardPass(this.model, [pack.ids], this.environment);
-    let hidden = await this.embed(pack);
-    const past: Past[] = [], shared = new Map<string, HostTensor>();
-    for (const [i, block] of this.stack.blocks.entries()) {
-      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}`, () => buildBlock(this.model, this.stack, block, { cache: true, ...(this.modules ? { hook: this.modules.hook } : {}) }), {
-        ...this.modules?.feeds(block), ...this.attentionFeeds(block, pack, shared),
-        [BLOCK_INPUTS.hidden]: floats([n, dModel], hidden), [BLOCK_INPUTS.pastKey]: this.past[i].key, [BLOCK_INPUTS.pastValue]: this.past[i].value,
-      });
-      hidden = floatData(out[BLOCK_OUTPUTS.hidden]);
-      past.push({ key: out[BLOCK_OUTPUTS.presentKey], value: out[BLOCK_OUTPUTS.presentValue] });
-    }
-    await assertUnchanged(this.model.checkpoint.files);
+    const n = ids.length, { dModel } = this.stack, added = Int32Array.from(ids);
+    // A pass over the same ids runs the head; its own positions are not used.
+    const hidden = await this.advance(added), pass = new ForwardPass(this.model, [rows === 'all' ? added : added.slice(n - 1)], this.environment, this.modules);
     const { decoderInput } = await pass.preHead([rows === 'all' ? hidden : hidden.subarray((n - 1) * dModel)], { final: true, head: true });
     const width = pass.headRows, logits = new Float32Array(pass.tokens * width);
     await pass.head(decoderInput, 'logits', (_pack, _index, [from, to], outputs) => {
       const part = floatData(outputs['logits']);
       for (let t = 0; t < pass.tokens; t++) logits.set(part.subarray(t * (to - from), (t + 1) * (to - from)), t * width + from);
     });
+    return logits;
+  }
+
+  /**
+   * Appends ids and returns what leaves the last block `[ids, d_model]`. `look` names what else a block's graph should give and is handed it.
+   * A failure leaves the text as it was before.
+   */
+  async advance(ids: ArrayLike<number>, look?: (block: BlockSpec) => BlockLook | null): Promise<Float32Array> {
+    const n = ids.length, start = this.fed, { context, dModel } = this.stack;
+    if (n === 0) throw new RangeError('at least one id is needed');
+    if (start + n > context) throw failure('model/too-long', { row: 0, tokens: start + n, context });
+    const pack: Pack = { ids: Int32Array.from(ids), positions: Float32Array.from({ length: n }, (_, i) => start + i), sequences: new Int32Array(n), offset: start, tokens: n };
+    for (const id of pack.ids) if (id < 0 || id >= this.embedder.vocabulary) throw failure('model/token-id', { id, vocabulary: this.embedder.vocabulary, row: 0 });
+    let hidden = await this.embed(pack);
+    const past: Past[] = [], shared = new Map<string, HostTensor>();
+    for (const [i, block] of this.stack.blocks.entries()) {
+      const { options = {}, key = '', feeds = {}, see } = look?.(block) ?? {};
+      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}|${key}`, () => buildBlock(this.model, this.stack, block, { ...options, cache: true, ...(this.modules ? { hook: this.modules.hook } : {}) }), {
+        ...this.modules?.feeds(block), ...feeds, ...this.attentionFeeds(block, pack, shared),
+        [BLOCK_INPUTS.hidden]: floats([n, dModel], hidden), [BLOCK_INPUTS.pastKey]: this.past[i].key, [BLOCK_INPUTS.pastValue]: this.past[i].value,
+      });
+      hidden = floatData(out[BLOCK_OUTPUTS.hidden]);
+      past.push({ key: out[BLOCK_OUTPUTS.presentKey], value: out[BLOCK_OUTPUTS.presentValue] });
+      see?.(out, n);
+    }
+    await assertUnchanged(this.model.checkpoint.files);
     this.past = past;
     this.fed = start + n;
-    return logits;
+    return hidden;
   }
 
   private async embed(pack: Pack): Promise<Float32Array> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
@@ -14,6 +15,10 @@ export interface Tokenizer {
   /** One token as people read it; spaces kept, bytes that are no whole character as `<0xE2>`. */
   tokenText(id: number): string;
   isSpecial(id: number): boolean;
+  /** What a token adds to the text, as bytes: blanks in front of words included, `##` and byte spellings undone. */
+  tokenBytes(id: number): Uint8Array;
+  /** SHA-256 of its definition. */
+  readonly hash: string;
 }
 
 const FILE_LIMIT = 128 << 20;
@@ -21,6 +26,8 @@ const FILE_LIMIT = 128 << 20;
 const TEXT_LIMIT = 4 << 20;
 
 type Json = Record<string, unknown>;
+
+const utf8 = new TextEncoder();
 
 /** Reads tokenizer.json, or vocab.json + merges.txt (byte-level BPE), or vocab.txt (WordPiece); null where there is none. */
 export async function openTokenizer(folder: string): Promise<Tokenizer | null> {
@@ -33,7 +40,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer | null> {
   } catch (error) {
     throw failure('probe/tokenizer', { path: folder, reason: error instanceof Error ? error.message : String(error) });
   }
-  return wrap(inner, folder);
+  return wrap(inner, folder, createHash('sha256').update(JSON.stringify(definition)).digest('hex'));
 }
 
 /** Whether a tokenizer can be looked for in the folder; reads no file. */
@@ -42,7 +49,7 @@ export async function hasTokenizer(folder: string): Promise<boolean> {
   return names.has('tokenizer.json') || (names.has('vocab.json') && names.has('merges.txt')) || names.has('vocab.txt');
 }
 
-function wrap(inner: HuggingFaceTokenizer, folder: string): Tokenizer {
+function wrap(inner: HuggingFaceTokenizer, folder: string, hash: string): Tokenizer {
   const special = new Set<number>();
   for (const [id, token] of inner.get_added_tokens_decoder()) if (token.special) special.add(id);
   const encode = (text: string, withSpecial: boolean): Int32Array => {
@@ -54,8 +61,16 @@ function wrap(inner: HuggingFaceTokenizer, folder: string): Tokenizer {
     }
   };
   const texts = new Map<number, string>();
-  const byteLevel = JSON.stringify(inner.decoder?.config ?? {}).includes('ByteLevel');
+  const decoder = JSON.stringify(inner.decoder?.config ?? {}), byteLevel = decoder.includes('ByteLevel'), wordPiece = decoder.includes('WordPiece');
   return {
+    hash,
+    tokenBytes: (id) => {
+      const raw = inner.id_to_token(id) ?? '', byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(raw);
+      if (special.has(id)) return utf8.encode(raw);
+      if (byteLevel) return bytesOfToken(raw) ?? utf8.encode(raw);
+      if (byte) return Uint8Array.of(Number.parseInt(byte[1], 16));
+      return utf8.encode(wordPiece && raw.startsWith('##') ? raw.slice(2) : raw.replaceAll('\u2581', ' '));
+    },
     encode: (text) => encode(text, true),
     encodePlain: (text) => encode(text, false),
     decode: (ids) => inner.decode(Array.from(ids), { skip_special_tokens: false, clean_up_tokenization_spaces: false }),

@@ -1,6 +1,7 @@
 import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, DeviceName, ExpertDetail, HeatmapTile, InspectDocument, LayerPicture, LayerResult, ModelFacts, PartitionMethod, TensorStatistics, TensorTile } from './documents';
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
+import type { RoutableKind, RouteRequest, RouterName, RoutingResult, RoutingSlice, RoutingSummary } from './routing';
 
 export interface AnalyzeOptions {
   /** .txt or .jsonl; undefined = the default probe set. */
@@ -56,6 +57,18 @@ export interface EngineRequests {
   'analysis/expert': [{ key: string; layer: number; expert: number }, ExpertDetail];
   'analysis/ablation': [{ run: string; key: string; layer: number; expert: number }, AblationDetail];
   'analysis/html': [{ key: string; out: string }, { file: string }];
+  /** Routes texts; the engine keeps the trace under the key it gives back, the last few of them. */
+  'routing/run': [{ run: string; request: RouteRequest }, RoutingResult];
+  /**
+   * Routes one text again after an edit: what a causal model computed for an unchanged beginning is used again. `session` names the text
+   * (a document's block); its earlier trace is replaced.
+   */
+  'routing/update': [{ session: string; request: RouteRequest }, RoutingResult];
+  /** Numbers of some sites of a kept trace; fails with `routing/gone` when it is kept no more. */
+  'routing/slice': [{ key: string; from: number; to: number }, RoutingSlice];
+  'routing/summary': [{ key: string }, RoutingSummary];
+  /** What a folder of adapters or a checkpoint offers to route with. */
+  'routing/describe': [{ path: string }, { kinds: RoutableKind[]; routers: { name: RouterName; title: string; says: string; available: boolean; why?: string }[] }];
   'tensors/statistics': [{ path: string; names: string[] }, TensorStatistics[]];
   'tensors/tile': [{ path: string; name: string; leading: number[]; width: number; height: number }, TensorTile];
   'store/clear': [Record<string, never>, { bytes: number }];

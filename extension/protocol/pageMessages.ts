@@ -2,9 +2,10 @@ import type { AnalysisDocument, AnalysisHead, InspectDocument, LayerResult } fro
 import type { AnalyzeOptions, EngineMethod, EngineParams, EngineResult } from './engineRpc';
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
+import type { RoutingResult, RoutingSelection, RoutingSummary } from './routing';
 
 /** Engine methods that a page may call through the host; the host fills in paths and keys that pages must not choose. */
-export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile'] as const satisfies readonly EngineMethod[];
+export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice'] as const satisfies readonly EngineMethod[];
 export type PageMethod = (typeof PAGE_METHODS)[number];
 
 export type RunState = 'starting' | 'running' | 'done' | 'cancelled' | 'failed';
@@ -15,6 +16,9 @@ export type HostMessage =
   | { readonly type: 'analysis/layer'; readonly layer: LayerResult }
   | { readonly type: 'analysis/progress'; readonly progress: Progress }
   | { readonly type: 'tensors/state'; readonly document: InspectDocument | null; readonly error: ErrorRecord | null }
+  /** `texts`: the records' texts; `source`: what the editor calls the document. Positions of what is shown stay while `state` is running. */
+  | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly stale: boolean; readonly error: ErrorRecord | null }
+  | { readonly type: 'routing/selection'; readonly selection: RoutingSelection }
   | { readonly type: 'reply'; readonly id: number; readonly result?: unknown; readonly error?: ErrorRecord }
   | { readonly type: 'reveal'; readonly layer?: number; readonly expert?: number };
 
@@ -35,6 +39,11 @@ export type PageMessage =
   | { readonly type: 'save'; readonly suggestedName: string; readonly content: string; readonly encoding: 'utf8' | 'base64' }
   /** The engine makes the standalone report; the host asks where to. */
   | { readonly type: 'saveReport' }
+  | { readonly type: 'routing/select'; readonly selection: RoutingSelection }
+  /** Show the token in the editor. */
+  | { readonly type: 'routing/reveal'; readonly token: number }
+  /** Ask for another router, model or set of layers. */
+  | { readonly type: 'routing/choose' }
   | { readonly type: 'copy'; readonly text: string }
   | { readonly type: 'fault'; readonly message: string };
 

@@ -11,6 +11,7 @@ export const modelErrors = {
   'model/tensor-shape': define<{ path: string; tensor: string; expected: string; found: string }>(EXIT.input, (a) => `${a.path}: tensor "${a.tensor}" has the shape [${a.found}], but config.json asks for [${a.expected}]. The weights and config.json do not belong together.`),
   'model/tensor-dtype': define<{ path: string; tensor: string; dtype: string }>(EXIT.cannot, (a) => `${a.path}: tensor "${a.tensor}" is stored as ${a.dtype}, which cannot be run. F32, F16, BF16 and F64 can.`),
   'model/unknown-tap': define<{ tap: string; known: string }>(EXIT.cannot, (a) => `This checkpoint has no tap "${a.tap}". It has: ${a.known}.`),
+  'model/no-dense-ffn': define<{ layer: number; experts: number }>(EXIT.cannot, (a) => `Layer ${a.layer} holds a mixture of ${a.experts} experts in the place of one FFN, so it has no neurons to split, silence or tap. Use its router ("modulens route --router native"), or choose a layer with a dense FFN.`),
   'model/token-id': define<{ id: number; vocabulary: number; row: number }>(EXIT.input, (a) => `Token id ${a.id} in row ${a.row} is outside the vocabulary of ${a.vocabulary}. Use ids of this model's own tokenizer.`),
   'model/too-long': define<{ row: number; tokens: number; context: number }>(EXIT.input, (a) => `Row ${a.row} has ${a.tokens} ids, more than the model's context of ${a.context}. Cut it.`),
   'model/not-causal': define<{ path: string; what: string }>(EXIT.cannot, (a) => `${a.path} sees text in both directions, so ${a.what} is not possible. Use a causal language model.`),

@@ -1,0 +1,33 @@
+import { openCheckpoint } from '../../checkpoint/openCheckpoint';
+import { toErrorRecord } from '../../protocol/errors';
+import type { EngineResult } from '../../protocol/engineRpc';
+import type { RoutableKind, RouterName } from '../../protocol/routing';
+import { EMERGENT, routers } from '../../routing/index';
+import type { OperationContext } from '../context';
+import { describeModel, type DescribedModel } from '../modelFacts';
+
+/** What a checkpoint or a folder of adapters offers to route with, and why the other routers cannot be used on it. */
+export async function run({ path }: { readonly path: string }, _context: OperationContext): Promise<EngineResult<'routing/describe'>> {
+  const [described, kinds] = await Promise.all([openCheckpoint(path).then(describeModel).catch((error: unknown) => toErrorRecord(error).message), describeRoutable(path)]);
+  const why = (name: RouterName): string | null => {
+    if (name === 'arrow') return kinds.some((kind) => kind.router === 'arrow') ? null : 'Needs a folder with two or more LoRAs of this base.';
+    if (typeof described === 'string') return described;
+    return cannotRun(described) ?? (EMERGENT.has(name) ? noDenseLayer(described) : noGate(described));
+  };
+  return { kinds: [...kinds], routers: [...routers.values()].map(({ name, title, says }) => { const reason = why(name); return { name, title, says, available: reason === null, ...(reason === null ? {} : { why: reason }) }; }) };
+}
+
+const describeRoutable = async (_path: string): Promise<readonly RoutableKind[]> => [];
+
+function cannotRun({ model, cannotRun: error, facts }: DescribedModel): string | null {
+  if (!model) return error?.message ?? 'The family is not known.';
+  return facts.tokenizer ? null : 'There is no tokenizer in the folder. Put tokenizer.json beside the weights.';
+}
+
+function noDenseLayer({ ffn }: DescribedModel): string | null {
+  return ffn.length > 0 ? null : 'It has no dense FFN layer that could be split into experts.';
+}
+
+function noGate({ model }: DescribedModel): string | null {
+  return model?.spec.stacks[0].blocks.some((block) => block.ffn.kind === 'moe') ? null : 'Its layers are dense: it has no router of its own.';
+}

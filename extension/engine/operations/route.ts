@@ -1,0 +1,125 @@
+import { finishInTurns } from '../../numerics/steps';
+import { Decoder } from '../../probe/decode';
+import { blockParameters, ForwardPass } from '../../probe/forward';
+import { tokensPerRun } from '../../probe/pack';
+import { type DeviceChoice, type DeviceUse, type JsonArray, type Notice, SCHEMA_VERSION } from '../../protocol/documents';
+import { failure } from '../../protocol/errors';
+import type { RouteDocument, RouteRequest, RoutingResult, RoutingSlice, RoutingSummary, RoutingTrace } from '../../protocol/routing';
+import { VERSION } from '../../protocol/version';
+import { LiveRouting, routePass } from '../../routing/runRouter';
+import { summarySteps } from '../../routing/summary';
+import { sliceOf } from '../../routing/trace';
+import type { OperationContext } from '../context';
+import { keepTrace, keptTrace } from '../routing/keptTraces';
+import { headOf, type OpenRouting, openRouting } from '../routing/openRouting';
+import { runtimeHost } from '../runtimeHost';
+
+/** A trace and how it came about. */
+export interface Routed {
+  readonly trace: RoutingTrace;
+  readonly device: DeviceUse;
+  readonly warnings: readonly Notice[];
+  readonly seconds: number;
+}
+
+/** Routes the texts of a request, all of them anew. */
+async function route(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<Routed> {
+  const began = performance.now();
+  context.progress({ stage: 'opening', done: 0, total: 1, etaSeconds: null });
+  const open = await openRouting(request, context), { head, ids, warnings } = headOf(open);
+  const { use, forward } = await runtimeHost.environment(device, context);
+  const pass = new ForwardPass(open.model, ids.filter((row) => row.length > 0), forward, open.router.attached);
+  const arrays = await routePass(pass, open.router, (done, total) => { context.progress({ stage: `routing ${head.tokens.length} tokens`, done, total, etaSeconds: null }); });
+  return { trace: arrays.finish(head), device: use, warnings: [...open.described.checkpoint.warnings, ...warnings], seconds: (performance.now() - began) / 1000 };
+}
+
+/** For pages and editors: the trace stays here, its numbers are asked for in slices. */
+export async function run({ request }: { readonly request: RouteRequest }, context: OperationContext): Promise<RoutingResult> {
+  const { trace, ...rest } = await route(request, context);
+  return { ...rest, key: keepTrace(trace), head: headAlone(trace), reused: 0 };
+}
+
+/** A text that is being written. */
+interface LiveText {
+  readonly open: OpenRouting;
+  readonly live: LiveRouting;
+  key: string | undefined;
+  /** Calls on one text follow each other. */
+  turn: Promise<unknown>;
+}
+
+const live = new Map<string, LiveText>();
+/** Texts whose keys and values are kept, and their bytes; the least recent ones are computed anew. */
+const LIVE_TEXTS = 24;
+const LIVE_BYTES = 256 << 20;
+
+/** Routes one text again after an edit; an unchanged beginning is not computed again where the model is causal. */
+export async function update({ session, request }: { readonly session: string; readonly request: RouteRequest }, context: OperationContext): Promise<RoutingResult> {
+  if (request.texts.length !== 1) throw new RangeError(`${request.texts.length} texts in an update of one`);
+  const began = performance.now(), open = await openRouting(request, context);
+  if (!open.model.spec.stacks[0].blocks.every((block) => block.attention.causal)) return run({ request }, context);
+  const { head, ids, warnings } = headOf({ ...open, request }), { use, forward } = await runtimeHost.environment(undefined, context);
+  let text = live.get(session);
+  if (text?.open.router !== open.router) text = { open, key: undefined, turn: Promise.resolve(), live: new LiveRouting(new Decoder(open.model, forward, open.router.attached), open.router, tokensPerRun(blockParameters(open.model.spec.stacks[0].blocks[0]))) };
+  live.delete(session);
+  live.set(session, text);
+  const turn = text.turn.then(() => { context.signal.throwIfAborted(); return text.live.update(ids[0], forward); });
+  text.turn = turn.catch(() => undefined);
+  const { arrays, reused } = await turn;
+  const trace = arrays.finish(head);
+  text.key = keepTrace(trace, text.key);
+  forgetOld();
+  return { key: text.key, head: headAlone(trace), device: use, warnings, seconds: (performance.now() - began) / 1000, reused };
+}
+
+function forgetOld(): void {
+  let bytes = [...live.values()].reduce((sum, text) => sum + text.live.bytes, 0);
+  for (const [session, text] of live) {
+    if (live.size <= LIVE_TEXTS && bytes <= LIVE_BYTES) return;
+    live.delete(session);
+    bytes -= text.live.bytes;
+  }
+}
+
+export function slice({ key, from, to }: { readonly key: string; readonly from: number; readonly to: number }): RoutingSlice {
+  return sliceOf(keptTrace(key), from, to);
+}
+
+export function summary({ key }: { readonly key: string }, context: OperationContext): Promise<RoutingSummary> {
+  return finishInTurns(summarySteps(keptTrace(key), 0), context.signal);
+}
+
+/** `modulens route`: the trace and its summary as one document. */
+export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<RouteDocument> {
+  return documentOf(await route(request, context, device), request.seed ?? 0, context);
+}
+
+/** A trace as a document, with its summary. */
+export async function documentOf({ trace, device: use, warnings, seconds }: Routed, seed: number, context: OperationContext): Promise<RouteDocument> {
+  const { tokens, sites, slots } = trace, cells = [tokens.length, sites.length];
+  const found = await finishInTurns(summarySteps(trace, seed), context.signal);
+  return {
+    schemaVersion: SCHEMA_VERSION, kind: 'route', program: { name: 'modulens', version: VERSION }, warnings, timings: { total: seconds }, device: use, seed, ...headAlone(trace),
+    ids: jsonArray(trace.ids, 'uint16', [...cells, slots]), weights: jsonArray(trace.weights, 'float32', [...cells, slots]), logits: trace.logits && jsonArray(trace.logits, 'float32', [...cells, slots]),
+    margins: jsonArray(trace.margins, 'float32', cells), choiceMargins: jsonArray(trace.choiceMargins, 'float32', cells), entropies: jsonArray(trace.entropies, 'float32', cells),
+    meanWeights: jsonArray(trace.meanWeights, 'float32', [trace.meanWeights.length]), summary: found,
+  };
+}
+
+function headAlone(trace: RoutingTrace): RoutingResult['head'] {
+  const { schema, model, tokenizer, router, composition, granularity, provenance, records, tokens, sites, slots } = trace;
+  return { schema, model, tokenizer, router, composition, granularity, provenance, records, tokens, sites, slots };
+}
+
+/** Single precision keeps no more than nine digits. */
+function jsonArray(values: Float32Array | Uint16Array, dtype: string, shape: readonly number[]): JsonArray {
+  let lost = false;
+  const data = Array.from(values, (x) => { if (Number.isFinite(x)) return dtype === 'float32' ? Number(x.toPrecision(9)) : x; lost = true; return null; });
+  return { dtype, shape, data, ...(lost ? { why: 'null: all experts are chosen, or the router gives no score there' } : {}) };
+}
+
+/** Reads `--text` into a request's texts. */
+export function textsOf(texts: readonly { readonly text: string; readonly label: string | null }[]): RouteRequest['texts'] {
+  if (texts.every(({ text }) => text.trim() === '')) throw failure('routing/empty', {});
+  return texts.map(({ text, label }) => ({ text, ...(label === null ? {} : { label }) }));
+}

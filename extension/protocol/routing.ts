@@ -1,0 +1,218 @@
+import type { DeviceUse, DocumentHead, JsonArray } from './documents';
+import type { Score } from './score';
+
+/** Routers that a person can ask for. `imported` is a trace that another program made. */
+export const ROUTERS = ['avg-k', 'similarity', 'oracle', 'random', 'native', 'arrow', 'imported'] as const;
+export type RouterName = (typeof ROUTERS)[number];
+
+/** What the weights of a token over a site's experts are; each kind has its own scale. */
+export const WEIGHT_SEMANTICS = ['simplex', 'truncated', 'sub-simplex', 'sigmoid', 'signed', 'binary'] as const;
+export type WeightSemantics = (typeof WEIGHT_SEMANTICS)[number];
+
+/** What decides: each token, each text, a task, or nothing but the file. */
+export type RoutingGranularity = 'token' | 'example' | 'task' | 'static';
+/** How chosen experts are put together: their outputs are added, their parameters are, or nothing is run with them. */
+export type Composition = 'outputs' | 'parameters' | 'none';
+/**
+ * `exact`: the model as it runs with this router. `base-activation`: on activations of the base alone, adapters off.
+ * `router-only`: the router on given hidden states, because the family's attention is not built. `imported`: somebody else's numbers.
+ */
+export type RoutingProvenance = 'exact' | 'base-activation' | 'router-only' | 'imported';
+
+/** A place where tokens are routed. */
+export interface RoutingSite {
+  /** `blocks.3.ffn`, `blocks.3.attention.q` */
+  readonly id: string;
+  readonly layer: number;
+  /** `ffn`, `attention.q` */
+  readonly module: string;
+  readonly kind: 'emergent' | 'moe' | 'library' | 'imported';
+  readonly semantics: WeightSemantics;
+  /** Number of experts. */
+  readonly E: number;
+  /** One per expert: letters for emergent experts, names for adapters, numbers for MoE experts. */
+  readonly labels: readonly string[];
+  /** Experts that a token uses. */
+  readonly k: number;
+  /** What logits are divided by before the softmax; null where there is none, or where each token has its own (`note` says so). */
+  readonly temperature: number | null;
+  /** Weights on disk are this many times what is shown (DeepSeek-V3: 2.5); 1 otherwise. */
+  readonly scale: number;
+  /** Added to scores for the choice only, one per expert. */
+  readonly bias?: readonly number[];
+  /** How a weight comes from a logit, in words. */
+  readonly note: string;
+}
+
+export interface RoutingToken {
+  readonly id: number;
+  /** As people read it; bytes that are no whole character as `<0xE2>`. */
+  readonly text: string;
+  /** Index into `records`. */
+  readonly record: number;
+  /** UTF-16 range in the record's text; null for tokens without one (specials, prompts). Tokens inside one character share its range. */
+  readonly start: number | null;
+  readonly end: number | null;
+  readonly special: boolean;
+  /** `[i, n]`: the i-th (from 0) of n tokens that share the range. */
+  readonly part?: readonly [number, number];
+  /** The range was found by matching text, not by the tokenizer's own rules. */
+  readonly uncertain?: boolean;
+}
+
+/** One text of the run. */
+export interface RoutingRecord {
+  /** Tokens `[from, to)`. */
+  readonly from: number;
+  readonly to: number;
+  readonly label: string | null;
+  /** Tokens that did not fit the context. */
+  readonly cut: number;
+}
+
+/** Everything about a trace but its numbers. */
+export interface RoutingHead {
+  readonly schema: 'modulens-routing-1';
+  readonly model: { readonly hash: string; readonly kind: string; readonly name: string };
+  readonly tokenizer: { readonly hash: string } | null;
+  readonly router: RouterName;
+  readonly composition: Composition;
+  readonly granularity: RoutingGranularity;
+  readonly provenance: RoutingProvenance;
+  readonly records: readonly RoutingRecord[];
+  readonly tokens: readonly RoutingToken[];
+  readonly sites: readonly RoutingSite[];
+  /** Experts kept per token and site, best first: all of them where there are few. */
+  readonly slots: number;
+}
+
+/**
+ * Routing decisions of a text `[tokens, sites, slots]`, tokens slowest. Slots are sorted by weight, then by logit, then by expert. In
+ * truncated routers exactly k weights of a row are not zero.
+ */
+export interface RoutingTrace extends RoutingHead {
+  /** Expert of each slot. */
+  readonly ids: Uint16Array;
+  readonly weights: Float32Array;
+  /** Raw scores; absent where a router has none. */
+  readonly logits: Float32Array | null;
+  /** Weight of the first slot minus weight of the second `[tokens, sites]`. */
+  readonly margins: Float32Array;
+  /** Score by which the last chosen expert beat the first one left out `[tokens, sites]`; infinite where all are chosen. */
+  readonly choiceMargins: Float32Array;
+  /** Mean weight of every expert over the tokens that have a place in the text, all sites one after the other `[sum of E]`. */
+  readonly meanWeights: Float32Array;
+  /** Entropy of the weights in nats `[tokens, sites]`, over all experts, kept or not. */
+  readonly entropies: Float32Array;
+}
+
+/** Below this weight margin the first two experts of a token are drawn as a near tie. */
+export const NEAR_TIE = 0.03;
+
+/** A trace as a JSON document (`modulens route --json`); `schema` and following fields are the trace's. */
+export interface RouteDocument extends DocumentHead, RoutingHead {
+  readonly kind: 'route';
+  readonly device: DeviceUse;
+  readonly seed: number;
+  readonly ids: JsonArray;
+  readonly weights: JsonArray;
+  readonly logits: JsonArray | null;
+  readonly margins: JsonArray;
+  readonly choiceMargins: JsonArray;
+  readonly entropies: JsonArray;
+  readonly meanWeights: JsonArray;
+  readonly summary: RoutingSummary;
+}
+
+/** What a trace says as a whole, each figure with what chance gives. */
+export interface RoutingSummary {
+  readonly sites: readonly SiteSummary[];
+  /** Names of the labels that `bySite` rows stand for; empty where records have none. */
+  readonly labels: readonly string[];
+  /** Tokens with a place in the text, and those of each label. */
+  readonly tokens: number;
+  readonly tokensPerLabel: readonly number[];
+  /** Emergent experts of neighbouring layers matched by shared tokens: letters by site and expert, and how well the matching fits. */
+  readonly letters: readonly (readonly number[])[] | null;
+  readonly matching: Score | null;
+}
+
+export interface SiteSummary {
+  /** Share of tokens whose first expert it is, per expert. */
+  readonly load: readonly number[];
+  /** Mean weight per expert. */
+  readonly mean: readonly number[];
+  readonly entropy: number;
+  /** Mean weight by label and expert `[labels * E]`, with 95 % intervals from resampled records or blocks of tokens. */
+  readonly byLabel: readonly { readonly mean: number; readonly low: number; readonly high: number; readonly nullLow: number; readonly nullHigh: number }[];
+  /** Jensen-Shannon divergence between labels, null = labels shuffled in blocks of 16 tokens; null where there are no labels. */
+  readonly divergence: Score | null;
+  /** Share of neighbouring tokens with different first experts; null = tokens in random order. */
+  readonly switchRate: Score;
+}
+
+/** What to route with, on which texts. */
+export interface RouteRequest {
+  readonly path: string;
+  readonly router: RouterName;
+  readonly texts: readonly { readonly text: string; readonly label?: string }[];
+  /** Folder of adapters (`arrow`). */
+  readonly modules?: string;
+  /** "0-5,11" */
+  readonly layers?: string;
+  /** Experts of a partition that is made on demand, and how many a token uses. */
+  readonly experts?: number;
+  readonly topK?: number;
+  readonly temperature?: number;
+  /** Adapters off, routing on the base's activations: cheap and approximate. */
+  readonly baseActivations?: boolean;
+  readonly seed?: number;
+}
+
+/** A finished trace that the engine keeps under `key`; numbers are asked for slice by slice. */
+export interface RoutingResult {
+  readonly key: string;
+  readonly head: RoutingHead;
+  readonly device: DeviceUse;
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  readonly seconds: number;
+  /** Tokens of the first record that were not computed again (live update). */
+  readonly reused: number;
+}
+
+/** Numbers of the sites `[from, to)` of a trace, shapes as in the trace with `to - from` sites. */
+export interface RoutingSlice {
+  readonly from: number;
+  readonly to: number;
+  readonly ids: Uint16Array;
+  readonly weights: Float32Array;
+  readonly logits: Float32Array | null;
+  readonly margins: Float32Array;
+  readonly choiceMargins: Float32Array;
+  readonly entropies: Float32Array;
+}
+
+/** What a folder beside a base holds, and what can be shown of it today. */
+export interface RoutableKind {
+  /** `arrow`, `lora-library`, `x-lora`, `adapter-fusion`, `poly`, ... */
+  readonly kind: string;
+  readonly title: string;
+  /** What is there, in one sentence; names damage ("2 of 3 classifier layers are missing"). */
+  readonly says: string;
+  /** Router that can be run on it; null when it can only be described. */
+  readonly router: RouterName | null;
+  readonly granularity: RoutingGranularity;
+  readonly composition: Composition;
+  readonly experts: readonly string[];
+  readonly complete: boolean;
+}
+
+/** What the page and the editor look at together. Hover previews (`locked` false), a click locks, Esc steps back. */
+export interface RoutingSelection {
+  readonly token: number | null;
+  readonly site: number | null;
+  readonly expert: number | null;
+  readonly locked: boolean;
+  readonly pinned: readonly number[];
+}
+export const NO_SELECTION: RoutingSelection = { token: null, site: null, expert: null, locked: false, pinned: [] };
