@@ -40,12 +40,11 @@ interface Attachment {
  */
 export async function attachModules(model: BoundModel, active: readonly ActiveModule[]): Promise<AttachedModules> {
   const bySite = new Map<string, Attachment[]>();
-  const linears = new Map<string, LinearSpec>();
-  for (const stack of model.spec.stacks) for (const block of stack.blocks) for (const spec of linearsOf(block)) linears.set(model.tensor(spec.weight).name.replace(/\.weight$/, ''), spec);
+  const find = linearFinder(model);
   let id = 0;
   for (const { module, strength, shuffleSeed } of active) {
     for (const site of module.sites) {
-      const spec = findLinear(linears, site.target, model.spec.bodyPrefixes);
+      const spec = find(site.target);
       if (!spec) throw failure('module/no-site', { path: module.path, target: site.target });
       if (site.a.shape[1] !== spec.inWidth) throw failure('module/shape', { path: module.path, tensor: site.a.name, expected: `${site.rank}, ${spec.inWidth}`, found: site.a.shape.join(', ') });
       if (site.b.shape[0] !== spec.outWidth) throw failure('module/shape', { path: module.path, tensor: site.b.name, expected: `${spec.outWidth}, ${site.rank}`, found: site.b.shape.join(', ') });
@@ -74,6 +73,13 @@ export async function attachModules(model: BoundModel, active: readonly ActiveMo
       return out;
     },
   };
+}
+
+/** Finds the linear map that a PEFT target names ("model.layers.0.self_attn.q_proj"), undefined where the model has none. */
+export function linearFinder(model: BoundModel): (target: string) => LinearSpec | undefined {
+  const linears = new Map<string, LinearSpec>();
+  for (const stack of model.spec.stacks) for (const block of stack.blocks) for (const spec of linearsOf(block)) linears.set(model.tensor(spec.weight).name.replace(/\.weight$/, ''), spec);
+  return (target) => findLinear(linears, target, model.spec.bodyPrefixes);
 }
 
 /** A module may have been trained on the base with or without its head's prefix. */

@@ -1,0 +1,84 @@
+import { linearsOf } from '../../architecture/resolve';
+import { floatData } from '../../graph/hostTensor';
+import { failure } from '../../protocol/errors';
+import type { RoutingSite } from '../../protocol/routing';
+import { ARROW_TEMPERATURE, ARROW_TOP_K } from '../library/arrowSettings';
+import { ARROW_OUTPUTS, attachArrow, readsEveryToken } from '../library/attachArrow';
+import { bindLibrary } from '../library/bindLibrary';
+import { HARDLY_DETERMINED } from '../library/facts';
+import { openLibrary } from '../library/openLibrary';
+import type { BoundLibrary, LibrarySite } from '../library/types';
+import type { PreparedRouter, Router, RouterRequest } from '../types';
+
+/**
+ * Arrow (Ostapenko et al., arXiv 2405.11157) with PEFT's semantics on any folder of LoRAs on one base: at every adapted
+ * linear map a token goes to the adapters whose main direction it lies along most. Nothing is trained and no router is
+ * stored: prototypes are derived from the adapters, exactly.
+ */
+export const arrowRouter: Router = {
+  name: 'arrow',
+  title: 'Arrow (library of LoRAs)',
+  says: 'At every adapted linear map, each token goes to the LoRAs whose main input direction it lies along most; their outputs are mixed.',
+  prepare: async (request) => {
+    const { model, modules } = request;
+    if (modules === undefined) throw unusable(request, 'it routes between the LoRAs of a folder, and no folder was chosen. Give one (--modules FOLDER)');
+    const library = await openLibrary(modules);
+    const E = library.adapters.length, k = request.topK ?? library.arrow?.topK ?? Math.min(ARROW_TOP_K, E), temperature = request.temperature ?? library.arrow?.temperature ?? ARROW_TEMPERATURE;
+    if (!Number.isInteger(k) || k < 1 || k > E) throw unusable(request, `a token cannot use ${k} of the ${E} adapters in ${library.path}. Choose a whole number from 1 to ${E}`);
+    if (!Number.isFinite(temperature) || temperature <= 0) throw unusable(request, `its temperature is ${temperature}. Choose a number above 0`);
+    const bound = await bindLibrary(model, library);
+    const mix = request.baseActivations !== true;
+    return preparedArrow(request, bound, { k, temperature, mix });
+  },
+};
+
+function preparedArrow({ layers }: RouterRequest, bound: BoundLibrary, options: { readonly k: number; readonly temperature: number; readonly mix: boolean }): PreparedRouter {
+  const chosen = bound.sites.filter(({ layer, spec }) => layers.includes(layer) && readsEveryToken(spec.site)), index = new Map(chosen.map(({ spec }, i) => [spec.site, i]));
+  return {
+    sites: chosen.map((site) => describeSite(site, bound, options)),
+    composition: options.mix ? 'outputs' : 'none', granularity: 'token', provenance: options.mix ? 'exact' : 'base-activation',
+    attached: attachArrow(bound, options),
+    plan: (block) => {
+      const here = linearsOf(block).filter(({ site }) => index.has(site));
+      if (here.length === 0) return null;
+      return {
+        taps: new Set(),
+        read: (outputs) => here.map(({ site }) => ({
+          site: index.get(site) ?? 0,
+          weights: floatData(outputs[ARROW_OUTPUTS.weights(site)]), logits: floatData(outputs[ARROW_OUTPUTS.logits(site)]), norms: floatData(outputs[ARROW_OUTPUTS.norm(site)]),
+        })),
+      };
+    },
+  };
+}
+
+function describeSite({ spec, layer, experts }: LibrarySite, { library, genKnowSub }: BoundLibrary, options: { readonly k: number; readonly temperature: number; readonly mix: boolean }): RoutingSite {
+  const E = experts.length, k = Math.min(options.k, E), labels = experts.map(({ adapter }) => library.adapters[adapter].name);
+  const notes = [
+    `Weight = softmax of |x \u00b7 v| / ${options.temperature}${k < E ? ` over the ${k} largest` : ''}; v is the direction of its input that an adapter amplifies most, found exactly. |x \u00b7 v| is not normalised: it grows with the length of x, so that later layers often look more decided; the cosine view divides by it.`,
+    options.mix ? 'The adapters\u2019 outputs are mixed, as PEFT does.' : 'Adapters were off: activations are those of the base, which is exact for the first adapted linear map only.',
+  ];
+  if (genKnowSub === 'peft') notes.push('General knowledge was subtracted factor by factor, as PEFT does when it loads this set; a set that PEFT saved after running it holds subtracted factors already, and they are subtracted again.');
+  if (genKnowSub === 'update') notes.push('General knowledge was subtracted from the updates themselves.');
+  const silent = experts.flatMap(({ spectrum }, e) => (spectrum.frobenius === 0 ? [labels[e]] : []));
+  if (silent.length > 0) notes.push(`${silent.join(', ')}: the update is zero here (untrained), its logit is 0 and it can still receive weight.`);
+  const vague = experts.flatMap(({ spectrum }, e) => (spectrum.ratio > HARDLY_DETERMINED ? [`${labels[e]} ${spectrum.ratio.toFixed(2)}`] : []));
+  if (vague.length > 0) notes.push(`Hardly determined direction, second over first singular value above ${HARDLY_DETERMINED}: ${vague.join(', ')}. PEFT's own 15 power steps would give another one.`);
+  if (E < library.adapters.length) notes.push(`${library.adapters.filter((_, i) => !experts.some((x) => x.adapter === i)).map((a) => a.name).join(', ')}: no factors here, so no choice.`);
+  notes.push(...library.remarks);
+  return { id: spec.site, layer, module: spec.site.split('.').slice(2).join('.'), kind: 'library', semantics: k < E ? 'truncated' : 'simplex', E, labels, k, temperature: options.temperature, scale: 1, note: notes.join(' ') };
+}
+
+/**
+ * The cosine view of Arrow's logits: |cos(x, v)|, comparable between layers where |x . v| is not. A token of length 0 gets 0.
+ * @param logits `[tokens, E]`
+ * @param norms length of x `[tokens]`
+ */
+export function cosineLogits(logits: Float32Array, norms: Float32Array): Float32Array {
+  const E = norms.length === 0 ? 0 : logits.length / norms.length;
+  return logits.map((value, i) => (norms[Math.floor(i / E)] > 0 ? Math.min(1, value / norms[Math.floor(i / E)]) : 0));
+}
+
+function unusable({ model }: RouterRequest, reason: string): Error {
+  return failure('routing/no-router', { path: model.checkpoint.path, router: 'arrow', reason });
+}
