@@ -82,4 +82,4 @@ export function count(config: ConfigReader, limit: number, ...names: string[]): 
 }
 
 /** Limits on what a config may ask for; far above any published model, low enough that nothing explodes. */
-export const LIMITS = { layers: 4096, width: 1 << 20, heads: 65536, vocabulary: 1 << 24, context: 1 << 26 } as const;
+export const LIMITS = { layers: 4096, experts: 4096, allExperts: 1 << 17, width: 1 << 20, heads: 65536, vocabulary: 1 << 24, context: 1 << 26 } as const;

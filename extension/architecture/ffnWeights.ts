@@ -1,6 +1,6 @@
 import { readTensor } from '../checkpoint/readTensor';
 import type { Checkpoint, TensorInfo } from '../checkpoint/types';
-import { keyLinear } from './spec';
+import { ffnOf, keyLinear } from './spec';
 import type { BoundModel } from './resolve';
 
 interface Matrix {
@@ -20,11 +20,13 @@ export interface FfnWeights {
   readonly values: Matrix | null;
 }
 
-/** FFN weights by the family's own file. */
+/** FFN weights by the family's own file; layers that hold a mixture of experts are left out. */
 export function ffnWeightsOf(model: BoundModel): readonly FfnWeights[] {
-  return model.spec.stacks.flatMap((stack) => stack.blocks.map(({ index, ffn }): FfnWeights => {
+  return model.spec.stacks.flatMap((stack) => stack.blocks.flatMap((block): readonly FfnWeights[] => {
+    const ffn = ffnOf(block);
+    if (!ffn) return [];
     const key = keyLinear(ffn);
-    return { index, dModel: key.inWidth, dFf: key.outWidth, gated: ffn.gate !== undefined, keys: { tensor: model.tensor(key.weight), layout: key.layout }, values: { tensor: model.tensor(ffn.down.weight), layout: ffn.down.layout } };
+    return [{ index: block.index, dModel: key.inWidth, dFf: key.outWidth, gated: ffn.gate !== undefined, keys: { tensor: model.tensor(key.weight), layout: key.layout }, values: { tensor: model.tensor(ffn.down.weight), layout: ffn.down.layout } }];
   }));
 }
 
@@ -35,12 +37,12 @@ const DOWNS = ['down_proj', 'mlp.c_proj', 'fc2', 'lin2', 'fc_out', 'linear2', 'w
 
 /**
  * FFN weights of an unknown family by names and shapes: matrices that differ only in a layer number, one side the model's
- * width, the other wider. Experts of real MoE layers are left out: they are not one FFN.
+ * width, the other wider. Experts of real MoE layers are left out, shared ones too: they are not one FFN.
  */
 export function recogniseFfn(checkpoint: Checkpoint): readonly FfnWeights[] {
   const layers = new Map<number, { gate?: TensorInfo; up?: TensorInfo; down?: TensorInfo }>();
   for (const tensor of checkpoint.tensors.values()) {
-    if (tensor.shape.length !== 2 || /\bexperts?\b/.test(tensor.name)) continue;
+    if (tensor.shape.length !== 2 || /(^|[._])experts?(?![a-z])/.test(tensor.name)) continue;
     const match = /^(.*?)(?:^|\.)(\d+)\.(.+?)(?:\.weight)?$/.exec(tensor.name);
     if (!match || tensor.name.endsWith('.bias') || /attention\.output/.test(tensor.name)) continue;
     const rest = match[3], entry = layers.get(Number(match[2])) ?? {};

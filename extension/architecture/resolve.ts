@@ -3,7 +3,7 @@ import type { Checkpoint, TensorInfo } from '../checkpoint/types';
 import { failure, ModulensError } from '../protocol/errors';
 import { configReader } from './config';
 import { ARCHITECTURES } from './families/index';
-import type { BlockSpec, LinearSpec, ModelSpec, NormSpec } from './spec';
+import type { BlockSpec, ExpertSpec, LinearSpec, ModelSpec, NormSpec } from './spec';
 
 /** A spec whose tensor names have been found in a checkpoint. */
 export interface BoundModel {
@@ -41,13 +41,13 @@ export function bindModel(checkpoint: Checkpoint): BoundModel {
   };
   const spec = architecture.read(config, (name) => find(name) !== null);
   prefixes = spec.bodyPrefixes;
-  const expected = expectedShapes(spec);
+  const expected = expectedShapes(spec), packed = packedTensors(spec);
   const claimed = new Set<string>();
   for (const [name, shape] of expected) {
     const found = find(name);
     if (!found) throw failure('model/missing-tensor', { path: checkpoint.path, tensor: name, tried: prefixes.map((prefix) => prefix + name).join(', ') });
     if (shape && (found.shape.length !== shape.length || found.shape.some((size, i) => shape[i] !== -1 && size !== shape[i]))) throw failure('model/tensor-shape', { path: checkpoint.path, tensor: found.name, expected: shape.map((s) => (s === -1 ? '*' : s)).join(', '), found: found.shape.join(', ') });
-    if (!['F32', 'F16', 'BF16', 'F64'].includes(found.dtype)) throw failure('model/tensor-dtype', { path: checkpoint.path, tensor: found.name, dtype: found.dtype });
+    if (packed.has(name) ? found.dtype !== 'U8' : !['F32', 'F16', 'BF16', 'F64'].includes(found.dtype)) throw failure('model/tensor-dtype', { path: checkpoint.path, tensor: found.name, dtype: found.dtype });
     claimed.add(found.name);
   }
   const leftOver = [...checkpoint.tensors.keys()].filter((name) => !claimed.has(name) && !spec.buffers.some((buffer) => buffer.test(name)));
@@ -90,8 +90,13 @@ function expectedShapes(spec: ModelSpec): ReadonlyMap<string, readonly number[] 
   const out = new Map<string, readonly number[] | null>();
   const linear = (l: LinearSpec | undefined): void => {
     if (!l) return;
-    out.set(l.weight, l.layout === 'outIn' ? [l.outWidth, l.inWidth] : [l.inWidth, l.outWidth]);
-    if (l.bias) out.set(l.bias, [l.outWidth]);
+    const [experts, rows, columns] = l.slice?.shape ?? [null, ...(l.layout === 'outIn' ? [l.outWidth, l.inWidth] : [l.inWidth, l.outWidth])] as const;
+    const stack = experts === null ? [] : [experts];
+    if (l.mxfp4) {
+      out.set(l.weight, [...stack, rows, columns / MXFP4_GROUP, MXFP4_GROUP / 2]);
+      out.set(l.mxfp4.scales, [...stack, rows, columns / MXFP4_GROUP]);
+    } else out.set(l.weight, [...stack, rows, columns]);
+    if (l.bias) out.set(l.bias, [...stack, l.layout === 'outIn' ? rows : columns]);
   };
   const norm = (n: NormSpec | undefined): void => {
     if (n?.weight) out.set(n.weight, [n.width]);
@@ -105,7 +110,10 @@ function expectedShapes(spec: ModelSpec): ReadonlyMap<string, readonly number[] 
     norm(e.norm);
     linear(e.projection);
     for (const block of stack.blocks) for (const l of linearsOf(block)) linear(l);
-    for (const block of stack.blocks) for (const n of normsOf(block)) norm(n);
+    for (const block of stack.blocks) {
+      for (const n of normsOf(block)) norm(n);
+      if (block.attention.sinks) out.set(block.attention.sinks, [block.attention.heads]);
+    }
     norm(stack.finalNorm);
   }
   if (spec.head) {
@@ -118,13 +126,25 @@ function expectedShapes(spec: ModelSpec): ReadonlyMap<string, readonly number[] 
   return out;
 }
 
-/** The linear maps of a block as they lie on disk, in the order in which data meets them. */
-export function linearsOf(block: BlockSpec): readonly LinearSpec[] {
-  const { qkv, o } = block.attention, { gate, up, down } = block.ffn;
-  return [...(qkv.kind === 'fused' ? [qkv.linear] : [qkv.q, qkv.k, qkv.v]), o, ...(gate ? [gate] : []), up, down];
+/** Values that share one scale in microscaling FP4. */
+export const MXFP4_GROUP = 32;
+
+/** Names of tensors that hold packed values or scales. */
+function packedTensors(spec: ModelSpec): ReadonlySet<string> {
+  return new Set(spec.stacks.flatMap((stack) => stack.blocks.flatMap((block) => linearsOf(block).flatMap((l) => (l.mxfp4 ? [l.weight, l.mxfp4.scales] : [])))));
 }
 
-function normsOf(block: BlockSpec): readonly NormSpec[] {
+/** The linear maps of a block as they lie on disk, in the order in which data meets them: router, experts and shared expert of a mixture. */
+export function linearsOf(block: BlockSpec): readonly LinearSpec[] {
+  const { qkv, o } = block.attention, { ffn } = block;
+  const attention = [...(qkv.kind === 'fused' ? [qkv.linear] : [qkv.q, qkv.k, qkv.v]), o];
+  if (ffn.kind === 'ffn') return [...attention, ...(ffn.gate ? [ffn.gate] : []), ffn.up, ffn.down];
+  const all = (expert: ExpertSpec): readonly LinearSpec[] => [expert.gate, expert.up, expert.down];
+  return [...attention, ffn.router, ...ffn.experts.flatMap(all), ...(ffn.shared ? [...all(ffn.shared.expert), ...(ffn.shared.gate ? [ffn.shared.gate] : [])] : [])];
+}
+
+/** The norms of a block. */
+export function normsOf(block: BlockSpec): readonly NormSpec[] {
   const a = block.attention, f = block.ffn;
   return [a.norms.before, a.norms.branch, a.norms.after, a.qNorm, a.kNorm, f.norms.before, f.norms.branch, f.norms.after].filter((n): n is NormSpec => n !== undefined);
 }

@@ -2,6 +2,17 @@
  * What a model is, as data: stacks of blocks of sublayers, every linear map a named site. Nothing here reads a file;
  * tensor names are resolved against a checkpoint by `resolve.ts`.
  */
+import { failure } from '../protocol/errors';
+
+/** The part of a stack of matrices (one per expert, on the first axis) that one linear map is. */
+export interface SliceSpec {
+  /** `[experts, out, in]` where the layout is `outIn`, else `[experts, in, out]`; `out` counts the outputs of all maps that share the matrix. */
+  readonly shape: readonly [number, number, number];
+  readonly index: number;
+  /** The matrix's outputs that are this map's: `from`, `from + step`, ... (GPT-OSS interleaves gate and up). */
+  readonly from: number;
+  readonly step: 1 | 2;
+}
 
 /** One linear map as it lies on disk. */
 export interface LinearSpec {
@@ -14,6 +25,13 @@ export interface LinearSpec {
   readonly outWidth: number;
   /** `outIn`: torch Linear, rows are outputs. `inOut`: GPT-2's Conv1D, rows are inputs. */
   readonly layout: 'outIn' | 'inOut';
+  /** Present where the tensor holds the matrices of several maps; its bias is then `[experts, out]`. */
+  readonly slice?: SliceSpec;
+  /**
+   * Microscaling FP4: `weight` is uint8 `[experts, out, in / 32, 16]`, two values a byte, low half first; `scales` is uint8
+   * `[experts, out, in / 32]`, a power of two offset by 127 (OCP Microscaling Formats 1.0). The layout is `outIn`.
+   */
+  readonly mxfp4?: { readonly scales: string };
 }
 
 /** Where q, k and v lie: three linear maps, or one whose output holds all three. */
@@ -54,11 +72,15 @@ export interface AttentionSpec {
   readonly window?: number;
   /** Key into the stack's rotary tables; absent = no rotation. */
   readonly rope?: string;
-  /** Norm over each head of q and k before the rotation (Qwen 3, Gemma 3). */
+  /** Norm over each head of q and k before the rotation (Qwen 3, Gemma 3), or over all heads at once where it is that wide (OLMoE). */
   readonly qNorm?: NormSpec;
   readonly kNorm?: NormSpec;
   /** Scores become cap * tanh(scores / cap) (Gemma 2). */
   readonly softcap?: number;
+  /** q, k and v are held within plus and minus this after their norms (OLMoE). */
+  readonly clip?: number;
+  /** Tensor `[heads]`: a score of each head that takes part in the softmax and adds no value (GPT-OSS). */
+  readonly sinks?: string;
 }
 
 /** Names of activations as config files spell their meaning. */
@@ -75,7 +97,39 @@ export interface FfnSpec {
   readonly down: LinearSpec;
 }
 
-export type SublayerSpec = AttentionSpec | FfnSpec;
+/** How experts are chosen from a router's logits z, and what weights they get (`routing/moeRule.ts` computes the same). */
+export type RouterRule =
+  /** p = softmax(z); the k largest p, divided by their sum where `renormalise` (Mixtral, OLMoE, Qwen). */
+  | { readonly kind: 'softmaxTopK'; readonly renormalise: boolean }
+  /** The k largest z, softmax over them (Granite, GPT-OSS, JetMoE). */
+  | { readonly kind: 'topKSoftmax' };
+
+/** One gated FFN of a mixture. */
+export interface ExpertSpec {
+  readonly gate: LinearSpec;
+  readonly up: LinearSpec;
+  readonly down: LinearSpec;
+}
+
+/** hidden = activation(gate x) * (up x), or GPT-OSS's: g = min(gate x, limit), u = up x within plus and minus limit, hidden = g * sigmoid(alpha g) * (u + 1). */
+export type ExpertActivation = Activation | { readonly kind: 'clampedSwiglu'; readonly alpha: number; readonly limit: number };
+
+/** A mixture of experts in the place of an FFN: output = sum over the chosen experts of weight * expert(x), plus the shared expert. */
+export interface MoeSpec {
+  readonly kind: 'moe';
+  readonly norms: SublayerNorms;
+  readonly activation: ExpertActivation;
+  /** `[experts, d_model]`: its output is the tap `router.logits`. */
+  readonly router: LinearSpec;
+  readonly rule: RouterRule;
+  /** Experts that a token uses. */
+  readonly k: number;
+  readonly experts: readonly ExpertSpec[];
+  /** An expert that every token uses, scaled by sigmoid(gate x) where it has a gate of its own (Qwen2-MoE). */
+  readonly shared?: { readonly expert: ExpertSpec; readonly gate?: LinearSpec };
+}
+
+export type SublayerSpec = AttentionSpec | FfnSpec | MoeSpec;
 
 export interface BlockSpec {
   readonly index: number;
@@ -84,7 +138,9 @@ export interface BlockSpec {
   /** `parallel`: attention and FFN read the same residual stream and are added together (GPT-NeoX). */
   readonly residual: 'serial' | 'parallel';
   readonly attention: AttentionSpec;
-  readonly ffn: FfnSpec;
+  readonly ffn: FfnSpec | MoeSpec;
+  /** Factor on what each branch adds to the residual stream (Granite). */
+  readonly residualScale?: number;
   /** Factor on the block's output (none today but Gemma 3n and kin have one). */
   readonly outputScale?: number;
 }
@@ -175,8 +231,14 @@ export interface ConfigReader {
   unsupported(field: string, value: unknown, supported: string): never;
 }
 
-/** The FFN whose neurons partitions are made of, with its block. */
-export function ffnOf(block: BlockSpec): FfnSpec {
+/** The dense FFN of a block, whose neurons partitions are made of; null where the block has a mixture of experts instead. */
+export function ffnOf(block: BlockSpec): FfnSpec | null {
+  return block.ffn.kind === 'ffn' ? block.ffn : null;
+}
+
+/** The dense FFN of a block. @throws model/no-dense-ffn where the block has a mixture of experts instead */
+export function requireFfn(block: BlockSpec): FfnSpec {
+  if (block.ffn.kind === 'moe') throw failure('model/no-dense-ffn', { layer: block.index, experts: block.ffn.experts.length });
   return block.ffn;
 }
 

@@ -1,5 +1,6 @@
 import { bindModel, type BoundModel, familyOf, tryBindModel } from '../architecture/resolve';
 import { type FfnWeights, ffnWeightsOf, recogniseFfn } from '../architecture/ffnWeights';
+import type { ExpertActivation } from '../architecture/spec';
 import { elementCount } from '../checkpoint/dtypes';
 import { fingerprint } from '../checkpoint/fingerprint';
 import type { Checkpoint } from '../checkpoint/types';
@@ -22,7 +23,7 @@ export interface DescribedModel {
 export async function describeModel(checkpoint: Checkpoint): Promise<DescribedModel> {
   const { model, error } = checkpoint.format === 'onnx' ? { model: null, error: failure('model/onnx-not-run', { path: checkpoint.path }) } : tryBindModel(checkpoint);
   const ffn = model ? ffnWeightsOf(model) : recogniseFfn(checkpoint);
-  const stack = model?.spec.stacks[0];
+  const stack = model?.spec.stacks[0], mixtures = stack?.blocks.flatMap(({ ffn: f }) => (f.kind === 'moe' ? [f] : [])) ?? [], mixture = mixtures.at(0);
   const number = (name: string): number | null => { const value = checkpoint.config?.[name]; return typeof value === 'number' ? value : null; };
   const byDtype = new Map<string, number>();
   let parameters = 0, bytes = 0;
@@ -37,11 +38,16 @@ export async function describeModel(checkpoint: Checkpoint): Promise<DescribedMo
     family: familyOf(checkpoint), architecture: model?.spec.architecture ?? null, format: checkpoint.format, parameters, bytes,
     dtype: [...byDtype].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'none',
     layers: stack?.blocks.length ?? number('num_hidden_layers') ?? number('n_layer') ?? (ffn.length > 0 ? ffn.length : null),
-    dModel: stack?.dModel ?? ffn[0]?.dModel ?? number('hidden_size') ?? null, dFf: stack?.blocks[0]?.ffn.up.outWidth ?? ffn[0]?.dFf ?? null,
+    dModel: stack?.dModel ?? ffn[0]?.dModel ?? number('hidden_size') ?? null, dFf: ffn[0]?.dFf ?? mixture?.experts[0].up.outWidth ?? null,
     heads: stack?.blocks[0]?.attention.heads ?? number('num_attention_heads'), vocabulary: stack?.vocabulary ?? number('vocab_size'), context: stack?.context ?? number('max_position_embeddings'),
-    activation: stack?.blocks[0]?.ffn.activation ?? null, tokenizer: await hasTokenizer(checkpoint.folder), runnable: model !== null, ...(error ? { cannotRun: error.message } : {}),
+    activation: activationName(stack?.blocks[0]?.ffn.activation), tokenizer: await hasTokenizer(checkpoint.folder), runnable: model !== null, ...(error ? { cannotRun: error.message } : {}),
+    ...(mixture ? { mixture: { layers: mixtures.length, experts: mixture.experts.length, perToken: mixture.k, width: mixture.experts[0].up.outWidth, shared: mixture.shared?.expert.up.outWidth ?? null } } : {}),
   };
   return { checkpoint, facts, model, cannotRun: error, ffn };
+}
+
+function activationName(activation: ExpertActivation | undefined): string | null {
+  return activation === undefined ? null : typeof activation === 'string' ? activation : activation.kind;
 }
 
 /** The bound model, or the typed failure that says why it cannot be run. */

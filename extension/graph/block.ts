@@ -1,18 +1,27 @@
 import type { BoundModel } from '../architecture/resolve';
-import { type AttentionSpec, type BlockSpec, type FfnSpec, type LinearSpec, type RopeSpec, type StackSpec } from '../architecture/spec';
-import { linearsOf } from '../architecture/resolve';
+import { type AttentionSpec, type BlockSpec, type FfnSpec, type LinearSpec, type NormSpec, requireFfn, type RopeSpec, type StackSpec } from '../architecture/spec';
+import { linearsOf, normsOf } from '../architecture/resolve';
 import { activate } from './activations';
 import { GraphBuilder } from './builder';
 import type { Graph, Value } from './ir';
+import { buildMoe } from './moe';
 import { decodeTensors, type DecodedTensors, WeightBinder } from './weights';
 
 /** Inner tensors of a block that can be tapped, `[tokens, width]` each. */
-export const BLOCK_TAPS = ['input', 'attention.output', 'ffn.input', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output', 'output'] as const;
+export const BLOCK_TAPS = ['input', 'attention.output', 'ffn.input', 'router.logits', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output', 'output'] as const;
 export type BlockTap = (typeof BLOCK_TAPS)[number];
 
 /** The taps that a block of this shape has. */
 export function tapsOf(block: BlockSpec): readonly BlockTap[] {
-  return BLOCK_TAPS.filter((tap) => tap !== 'ffn.gate' || block.ffn.gate !== undefined);
+  const { ffn } = block;
+  if (ffn.kind === 'moe') return BLOCK_TAPS.filter((tap) => !/^ffn\.(gate|up|hidden)$/.test(tap));
+  return BLOCK_TAPS.filter((tap) => tap !== 'router.logits' && (tap !== 'ffn.gate' || ffn.gate !== undefined));
+}
+
+/** Width of a block's tap. */
+export function tapWidthOf(block: BlockSpec, tap: BlockTap, dModel: number): number {
+  if (tap === 'router.logits' && block.ffn.kind === 'moe') return block.ffn.experts.length;
+  return /^ffn\.(gate|up|hidden)$/.test(tap) ? requireFfn(block).up.outWidth : dModel;
 }
 
 /** Changes the output of a linear map: plugged-in modules attach here. */
@@ -28,6 +37,8 @@ export interface BlockOptions {
   readonly mask?: boolean;
   /** Leave out everything after the FFN's hidden activations (the last block of a probe that needs no output). */
   readonly stopAtHidden?: boolean;
+  /** Mixtures of experts: run an expert on the tokens that chose it (CPU alone, see `MoeContext.gather`). */
+  readonly gather?: boolean;
   /** Adds outputs computed from taps, e.g. statistics. */
   readonly extend?: (builder: GraphBuilder, taps: ReadonlyMap<BlockTap, Value>) => void;
 }
@@ -57,9 +68,8 @@ export async function buildBlock(model: BoundModel, stack: StackSpec, block: Blo
 
 /** Names of all tensors that a block reads. */
 export function tensorNamesOf(block: BlockSpec): readonly string[] {
-  const a = block.attention, f = block.ffn;
-  const norms = [a.norms.before, a.norms.branch, a.norms.after, a.qNorm, a.kNorm, f.norms.before, f.norms.branch, f.norms.after];
-  return [...linearsOf(block).flatMap((l) => [l.weight, ...(l.bias ? [l.bias] : [])]), ...norms.flatMap((n) => [n?.weight, n?.bias]).filter((n): n is string => typeof n === 'string')];
+  const linears = linearsOf(block).flatMap((l) => [l.weight, l.bias, l.mxfp4?.scales]), norms = normsOf(block).flatMap((n) => [n.weight, n.bias]);
+  return [...new Set([...linears, ...norms, block.attention.sinks].filter((n): n is string => typeof n === 'string'))];
 }
 
 function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options: BlockOptions, decoded: DecodedTensors): Graph {
@@ -74,15 +84,21 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
 
   const hidden = tap('input', b.input(BLOCK_INPUTS.hidden, 'float32', ['tokens', stack.dModel]));
   const attention = (x: Value): Value => tap('attention.output', buildAttention(b, w, stack, block.attention, apply, x, options.cache === true));
-  const ffn = (x: Value): Value => buildFfn(b, block.ffn, apply, tap, x, options);
+  const ffn = (x: Value): Value => {
+    if (block.ffn.kind === 'ffn') return buildFfn(b, block.ffn, apply, tap, x, options);
+    // Masks and early stops are about the neurons of a dense FFN.
+    if (options.mask || options.stopAtHidden) requireFfn(block);
+    return tap('ffn.output', buildMoe(b, block.ffn, x, { apply, tapLogits: (logits) => tap('router.logits', logits), gather: options.gather === true }));
+  };
+  const scaled = (branch: Value): Value => (block.residualScale === undefined ? branch : b.mul(branch, b.scalar('residual.scale', block.residualScale)));
   const a = block.attention.norms, f = block.ffn.norms;
   if (block.residual === 'parallel') {
-    const left = w.norm(a.branch, attention(w.norm(a.before, hidden)));
-    const right = w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, hidden))));
+    const left = scaled(w.norm(a.branch, attention(w.norm(a.before, hidden))));
+    const right = scaled(w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, hidden)))));
     if (!options.stopAtHidden) tap('output', b.add(b.add(right, left), hidden));
   } else {
-    const middle = w.norm(a.after, b.add(hidden, w.norm(a.branch, attention(w.norm(a.before, hidden)))));
-    const branch = w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, middle))));
+    const middle = w.norm(a.after, b.add(hidden, scaled(w.norm(a.branch, attention(w.norm(a.before, hidden))))));
+    const branch = scaled(w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, middle)))));
     if (!options.stopAtHidden) tap('output', w.norm(f.after, b.add(middle, branch)));
   }
   for (const name of BLOCK_TAPS) {
@@ -114,10 +130,15 @@ function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec
   const [q0, k0, v0] = qkvOf(b, spec, apply, x);
   const rope = spec.rope === undefined ? null : stack.ropes.get(spec.rope) ?? null;
   const turn = (value: Value): Value => (rope && spec.rope !== undefined ? rotate(b, value, spec.rope, rope, headDim) : value);
-  const q = turn(w.norm(spec.qNorm, q0)), k = turn(w.norm(spec.kNorm, k0));
+  const held = (value: Value): Value => (spec.clip === undefined ? value : b.clip(value, -spec.clip, spec.clip));
+  const normed = (value: Value, norm: NormSpec | undefined, n: number): Value => {
+    if (!norm || norm.width === headDim) return w.norm(norm, value);
+    return b.reshape(w.norm(norm, b.reshape(value, [0, n * headDim], ['tokens', n * headDim])), [0, n, headDim], ['tokens', n, headDim]);
+  };
+  const q = turn(held(normed(q0, spec.qNorm, heads))), k = turn(held(normed(k0, spec.kNorm, kvHeads)));
   // [tokens, heads, headDim] -> [kvHeads, ...]: heads of one group share a key head.
   const query = b.transpose(b.reshape(q, [0, kvHeads, group, headDim], ['tokens', kvHeads, group, headDim]), [1, 2, 0, 3]);
-  let key = b.transpose(k, [1, 0, 2]), value = b.transpose(v0, [1, 0, 2]);
+  let key = b.transpose(k, [1, 0, 2]), value = b.transpose(held(v0), [1, 0, 2]);
   if (cache) {
     key = b.concat([b.input(BLOCK_INPUTS.pastKey, 'float32', [kvHeads, 'past', headDim]), key], 1, 'keys');
     value = b.concat([b.input(BLOCK_INPUTS.pastValue, 'float32', [kvHeads, 'past', headDim]), value], 1, 'keys');
@@ -131,8 +152,14 @@ function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec
     scores = b.mul(b.unary('Tanh', b.div(scores, cap)), cap);
   }
   const bias = b.input(BLOCK_INPUTS.bias(spec.window), 'float32', ['tokens', 'keys']);
-  const weights = b.softmax(b.add(scores, bias));
-  const mixed = b.matmul(weights, b.reshape(value, [kvHeads, 1, -1, headDim], [kvHeads, 1, 'keys', headDim]), [kvHeads, group, 'tokens', headDim]);
+  let seen = b.add(scores, bias);
+  if (spec.sinks !== undefined) {
+    // A sink is one more key whose value is zero: it takes its share of the softmax and gives nothing.
+    const sink = b.reshape(w.tensor(spec.sinks), [kvHeads, group, 1, 1], [kvHeads, group, 1, 1]);
+    seen = b.concat([seen, b.add(b.mul(b.reduce('ReduceMax', seen, -1, true), b.scalar('zero', 0)), sink)], 3, 'keys+1');
+    value = b.concat([value, b.floats(`zeros.${kvHeads}.${headDim}`, [kvHeads, 1, headDim], new Float32Array(kvHeads * headDim))], 1, 'keys+1');
+  }
+  const mixed = b.matmul(b.softmax(seen), b.reshape(value, [kvHeads, 1, -1, headDim], [kvHeads, 1, 'keys', headDim]), [kvHeads, group, 'tokens', headDim]);
   const flat = b.reshape(b.transpose(mixed, [2, 0, 1, 3]), [0, heads * headDim], ['tokens', heads * headDim]);
   return apply(spec.o, flat);
 }

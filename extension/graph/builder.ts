@@ -1,6 +1,9 @@
 import type { Attribute, Dim, ElementType, Graph, Initializer, Node, Value, WeightData } from './ir';
 import type { OpName } from './opTable';
 
+/** The lowest finite float32: no lower bound. */
+const LOWEST = -3.4028234663852886e38;
+
 /** Builds one graph. Values are named by what they are, so that an error of the runtime can be understood. */
 export class GraphBuilder {
   private readonly inputs: Value[] = [];
@@ -80,6 +83,33 @@ export class GraphBuilder {
     const parts = sizes.map((size, i): Value => ({ name: this.claim(`Split_${this.nodes.length}.${i}`), type: x.type, shape: x.shape.map((d, j) => (j === at ? size : d)) }));
     this.nodes.push({ op: 'Split', inputs: [x.name, this.ints(`sizes.${sizes.join('_')}`, sizes).name], outputs: parts.map((p) => p.name), attributes: { axis: at } });
     return parts;
+  }
+
+  // ---- choosing and placing
+
+  /** The k largest along the last axis, largest first, and where they stand (int64); ties go to the lower index. */
+  topK(x: Value, k: number): { readonly values: Value; readonly indices: Value } {
+    const shape = [...x.shape.slice(0, -1), k];
+    const values: Value = { name: this.claim(`TopK_${this.nodes.length}.values`), type: x.type, shape }, indices: Value = { name: this.claim(`TopK_${this.nodes.length}.indices`), type: 'int64', shape };
+    this.nodes.push({ op: 'TopK', inputs: [x.name, this.ints(`k.${k}`, [k]).name], outputs: [values.name, indices.name], attributes: { axis: -1 } });
+    return { values, indices };
+  }
+  /** Slices of x along an axis at `indices`, whose shape takes the axis's place. */
+  gather(x: Value, indices: Value, axis: number): Value {
+    return this.node('Gather', [x, indices], { axis }, [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]);
+  }
+  /** x with `updates` put at `indices` along the last axis, row by row. */
+  scatter(x: Value, indices: Value, updates: Value): Value {
+    return this.node('ScatterElements', [x, indices, updates], { axis: x.shape.length - 1 }, x.shape);
+  }
+  /** x with rows of `updates` `[n, width]` added at `rows` `[n, 1]`. */
+  addRows(x: Value, rows: Value, updates: Value): Value {
+    return this.node('ScatterND', [x, rows, updates], { reduction: 'add' }, x.shape);
+  }
+  /** Where a vector is not zero `[1, n]` (int64). */
+  nonZero(x: Value, size: Dim): Value { return this.node('NonZero', [x], {}, [1, size], 'int64'); }
+  clip(x: Value, low: number | null, high: number): Value {
+    return this.node('Clip', [x, this.scalar(`clip.${low ?? -Infinity}`, low ?? LOWEST), this.scalar(`clip.${high}`, high)], {}, x.shape);
   }
 
   // ---- products and reductions

@@ -65,7 +65,7 @@ export class ForwardPass {
   async block(block: BlockSpec, hidden: Float32Array[], options: BlockOptions & { readonly key?: string; readonly feeds?: Feeds; readonly feedsOf?: (pack: Pack, index: number) => Feeds; readonly into?: (pack: Pack) => Feeds }, each?: (pack: Pack, outputs: Readonly<Record<string, HostTensor>>, index: number) => void): Promise<void> {
     const key = `block ${block.index}|${[...(options.taps ?? [])].join()}|${options.key ?? ''}|${options.mask === true}|${options.stopAtHidden === true}|${this.modules?.key ?? ''}`;
     const moduleFeeds = this.modules?.feeds(block) ?? {};
-    await this.use(key, () => buildBlock(this.model, this.stack, block, { ...options, ...(this.modules ? { hook: this.modules.hook } : {}) }), async (session) => {
+    await this.use(key, () => buildBlock(this.model, this.stack, block, { gather: this.environment.pool.device === 'cpu', ...options, ...(this.modules ? { hook: this.modules.hook } : {}) }), async (session) => {
       for (const [i, pack] of this.packs.entries()) {
         const feeds: Feeds = { ...moduleFeeds, ...options.feeds, ...options.feedsOf?.(pack, i), [BLOCK_INPUTS.hidden]: floats([pack.tokens, this.stack.dModel], hidden[i]), ...this.attentionFeeds(block, pack) };
         const outputs = await this.run(session, feeds, options.into?.(pack));

@@ -1,4 +1,4 @@
-import type { BlockSpec } from '../architecture/spec';
+import { type BlockSpec, requireFfn } from '../architecture/spec';
 import { floatData, floats, type HostTensor } from '../graph/hostTensor';
 import type { ProbeArrays } from './arrays';
 import type { ForwardPass } from './forward';
@@ -57,7 +57,7 @@ export class TokenRouting {
 
 /** Runs one block on the whole probe (advancing `hidden` to the next block) and collects its FFN's input and hidden activations, in arrays of `arrays`. */
 export async function probeLayer(pass: ForwardPass, block: BlockSpec, hidden: Float32Array[], routing: TokenRouting, last: boolean, arrays: ProbeArrays): Promise<readonly [HalfActivations, HalfActivations]> {
-  const width = block.ffn.up.outWidth, d = pass.stack.dModel;
+  const width = requireFfn(block).up.outWidth, d = pass.stack.dModel;
   const both = (name: string, columns: number): readonly [Float32Array, Float32Array] => {
     const one = (half: 0 | 1): Float32Array => arrays.take(`${name} ${half}`, routing.counts[half] * columns);
     return [one(0), one(1)];

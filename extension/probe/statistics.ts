@@ -1,5 +1,5 @@
 import type { BoundModel } from '../architecture/resolve';
-import type { BlockSpec } from '../architecture/spec';
+import { type BlockSpec, requireFfn } from '../architecture/spec';
 import { floatData, floats } from '../graph/hostTensor';
 import { buildDown, buildStatistics } from '../graph/statistics';
 import { bitCount, bitRowBytes } from '../numerics/pairCounts';
@@ -37,7 +37,7 @@ const CETT_QUANTILES = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93
 export class LayerStatistics {
   constructor(private readonly model: BoundModel, private readonly block: BlockSpec, private readonly environment: ForwardEnvironment, private readonly arrays: ProbeArrays) {}
 
-  private get f(): number { return this.block.ffn.up.outWidth; }
+  private get f(): number { return requireFfn(this.block).up.outWidth; }
   private get id(): string { return `${this.model.checkpoint.path}|${this.block.index}|${this.model.checkpoint.files.map((s) => `${s.mtimeMs}.${s.size}`).join()}`; }
   private turn(): Promise<void> { return this.environment.scheduler.turn(this.environment.signal, this.environment.interactive); }
 
@@ -46,7 +46,7 @@ export class LayerStatistics {
    * CETT_TARGET of the FFN output on average. 0 for ReLU, whose zeros are exact.
    */
   async threshold(half: HalfActivations, norms: Float32Array): Promise<number> {
-    const { activation, gate, down } = this.block.ffn;
+    const { activation, gate, down } = requireFfn(this.block);
     if ((activation === 'relu' || activation === 'relu2') && !gate) return 0;
     const n = Math.min(CETT_TOKENS, half.tokens), f = this.f, d = down.outWidth;
     if (n === 0) return 0;

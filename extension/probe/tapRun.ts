@@ -1,5 +1,6 @@
 import type { ForwardPass } from './forward';
 import type { TapSelection } from './taps';
+import { type BlockTap, tapWidthOf } from '../graph/block';
 import { floatData } from '../graph/hostTensor';
 
 /** Receives a tap's rows [offset, offset + rows) of the run, `[rows, width]`. */
@@ -46,7 +47,7 @@ export function tapWidth(pass: ForwardPass, name: string): number {
   if (name === 'embeddings' || name === 'final') return pass.stack.dModel;
   const match = /^blocks\.(\d+)\.(.+)$/.exec(name);
   if (!match) throw new Error(`no such tap: ${name}`);
-  return /^ffn\.(gate|up|hidden)$/.test(match[2]) ? pass.stack.blocks[Number(match[1])].ffn.up.outWidth : pass.stack.dModel;
+  return tapWidthOf(pass.stack.blocks[Number(match[1])], match[2] as BlockTap, pass.stack.dModel);
 }
 
 /** Names of the selected taps in the order in which they are written. */

@@ -4,9 +4,13 @@ import { bert } from './bert';
 import { distilbert } from './distilbert';
 import { gpt2 } from './gpt2';
 import { gptNeox } from './gptNeox';
+import { gptOss } from './gptOss';
+import { granite } from './granite';
 import { llama } from './llama';
+import { mixtral } from './mixtral';
 import { opt } from './opt';
 import { phi } from './phi';
+import { qwenMoe } from './qwenMoe';
 
 /** Every architecture file. Adding a family is adding a file and its line here. */
-export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, bert, distilbert, albert, gptNeox, opt, phi];
+export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, mixtral, qwenMoe, granite, gptOss, bert, distilbert, albert, gptNeox, opt, phi];

@@ -1,14 +1,15 @@
 import { declaresHead, KNOWN_BUFFERS, linear, rmsNorm } from '../build';
 import { activationOf, count, LIMITS } from '../config';
 import { ropeOf } from '../rope';
-import type { Architecture, BlockSpec, ConfigReader, ModelSpec, RopeSpec } from '../spec';
+import type { Architecture, BlockSpec, ConfigReader, ModelSpec, MoeSpec, RopeSpec, SublayerNorms } from '../spec';
 
 /** Where the families of the Llama shape differ. */
-interface LlamaTraits {
+export interface LlamaTraits {
   readonly qkvBias: boolean;
   readonly oBias: boolean;
   readonly mlpBias: boolean;
-  readonly qkNorm: boolean;
+  /** Norms on q and k: over each head, or over all heads at once. */
+  readonly qkNorm: false | 'head' | 'all';
   readonly normAddsOne: boolean;
   /** Gemma 2 and 3: norms before and after each branch. */
   readonly sandwich: boolean;
@@ -23,6 +24,16 @@ interface LlamaTraits {
   /** Rotary table of layer i, or null where positions are not rotated. */
   rope(i: number): string | null;
   ropes(headDim: number): ReadonlyMap<string, RopeSpec>;
+  /** Bound on q, k and v. */
+  readonly clip?: number;
+  /** A sink score per head. */
+  readonly sinks?: boolean;
+  /** Factor on what each branch adds to the residual stream. */
+  readonly residualScale?: number;
+  /** Factor on the logits. */
+  readonly headScale?: number;
+  /** The mixture of experts of layer i; null, or nothing here, where the layer has a dense FFN. */
+  moe?(i: number): Omit<MoeSpec, 'kind' | 'norms'> | null;
 }
 
 /** The Llama shape: RMSNorm, rotary positions, grouped-query attention, gated FFN. */
@@ -30,18 +41,23 @@ export const llama: Architecture = {
   name: 'llama',
   modelTypes: ['llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text'],
   read(config, has) {
-    return build(config, has, traitsOf(config));
+    return buildLlama('llama', config, has, traitsOf(config));
   },
 };
+
+/** Llama's own traits, from which others start. */
+export function plainTraits(config: ConfigReader): LlamaTraits {
+  const attentionBias = config.booleanOr(false, 'attention_bias');
+  return {
+    qkvBias: attentionBias, oBias: attentionBias, mlpBias: config.booleanOr(false, 'mlp_bias'), qkNorm: false, normAddsOne: false, sandwich: false, embeddingScale: 1, tiedByDefault: false,
+    activation: 'silu', scale: null, softcap: null, headSoftcap: null, window: () => null, rope: () => 'rope', ropes: (headDim) => new Map([['rope', ropeOf(config, headDim)]]),
+  };
+}
 
 function traitsOf(config: ConfigReader): LlamaTraits {
   const layerTypes = config.list('layer_types');
   const slidingByType = (i: number): boolean => layerTypes?.[i] === 'sliding_attention';
-  const attentionBias = config.booleanOr(false, 'attention_bias');
-  const plain: LlamaTraits = {
-    qkvBias: attentionBias, oBias: attentionBias, mlpBias: config.booleanOr(false, 'mlp_bias'), qkNorm: false, normAddsOne: false, sandwich: false, embeddingScale: 1, tiedByDefault: false,
-    activation: 'silu', scale: null, softcap: null, headSoftcap: null, window: () => null, rope: () => 'rope', ropes: (headDim) => new Map([['rope', ropeOf(config, headDim)]]),
-  };
+  const plain = plainTraits(config);
   const windowSize = config.optionalNumber('sliding_window');
   switch (config.modelType) {
     case 'mistral':
@@ -52,7 +68,7 @@ function traitsOf(config: ConfigReader): LlamaTraits {
     }
     case 'qwen3': {
       const from = config.numberOr(28, 'max_window_layers'), on = config.booleanOr(false, 'use_sliding_window');
-      return { ...plain, mlpBias: false, qkNorm: true, window: (i) => (on && (layerTypes ? slidingByType(i) : i >= from) ? windowSize : null) };
+      return { ...plain, mlpBias: false, qkNorm: 'head', window: (i) => (on && (layerTypes ? slidingByType(i) : i >= from) ? windowSize : null) };
     }
     case 'smollm3': {
       const rotated = config.list('no_rope_layers'), interval = config.numberOr(4, 'no_rope_layer_interval');
@@ -68,7 +84,7 @@ function traitsOf(config: ConfigReader): LlamaTraits {
       const local = (i: number): boolean => (layerTypes ? slidingByType(i) : (i + 1) % pattern !== 0);
       if (config.booleanOr(false, 'use_bidirectional_attention')) config.unsupported('use_bidirectional_attention', true, 'false');
       return {
-        ...plain, ...gemmaBase(config), sandwich: true, qkNorm: true, scale: config.numberOr(256, 'query_pre_attn_scalar') ** -0.5, softcap: config.optionalNumber('attn_logit_softcapping'), headSoftcap: config.optionalNumber('final_logit_softcapping'),
+        ...plain, ...gemmaBase(config), sandwich: true, qkNorm: 'head', scale: config.numberOr(256, 'query_pre_attn_scalar') ** -0.5, softcap: config.optionalNumber('attn_logit_softcapping'), headSoftcap: config.optionalNumber('final_logit_softcapping'),
         window: (i) => (local(i) ? config.numberOr(4096, 'sliding_window') : null), rope: (i) => (local(i) ? 'local' : 'global'),
         ropes: (headDim) => gemma3Ropes(config, headDim),
       };
@@ -93,14 +109,17 @@ function gemma3Ropes(config: ConfigReader, headDim: number): ReadonlyMap<string,
   return new Map([['global', ropeOf(config, headDim, { theta: config.numberOr(1e6, 'rope_theta') })], ['local', ropeOf(config, headDim, { theta: config.numberOr(1e4, 'rope_local_base_freq'), scaled: false })]]);
 }
 
-function build(config: ConfigReader, has: (tensor: string) => boolean, traits: LlamaTraits): ModelSpec {
+/** A model of the Llama shape with a family's traits; `architecture` is the name of the family's file. */
+export function buildLlama(architecture: string, config: ConfigReader, has: (tensor: string) => boolean, traits: LlamaTraits): ModelSpec {
   const d = count(config, LIMITS.width, 'hidden_size'), layers = count(config, LIMITS.layers, 'num_hidden_layers'), heads = count(config, LIMITS.heads, 'num_attention_heads');
   const kvHeads = config.numberOr(heads, 'num_key_value_heads'), headDim = config.numberOr(d / heads, 'head_dim'), f = count(config, LIMITS.width, 'intermediate_size');
   const epsilon = config.numberOr(1e-6, 'rms_norm_eps'), activation = activationOf(config, traits.activation, 'hidden_activation', 'hidden_act');
   if (heads % kvHeads !== 0) config.unsupported('num_key_value_heads', kvHeads, `a divisor of num_attention_heads (${heads})`);
   const norm = (prefix: string, width = d) => rmsNorm(prefix, width, epsilon, traits.normAddsOne);
   const blocks = Array.from({ length: layers }, (_, i): BlockSpec => {
-    const at = `layers.${i}`, site = `blocks.${i}`, window = traits.window(i), rope = traits.rope(i);
+    const at = `layers.${i}`, site = `blocks.${i}`, window = traits.window(i), rope = traits.rope(i), moe = traits.moe?.(i) ?? null;
+    const norms: SublayerNorms = traits.sandwich ? { before: norm(`${at}.pre_feedforward_layernorm`), branch: norm(`${at}.post_feedforward_layernorm`) } : { before: norm(`${at}.post_attention_layernorm`) };
+    const across = (n: number): number => (traits.qkNorm === 'all' ? n * headDim : headDim);
     const projection = (letter: 'q' | 'k' | 'v', out: number) => linear(`${site}.attention.${letter}`, `${at}.self_attn.${letter}_proj`, d, out, traits.qkvBias);
     return {
       index: i, weightGroup: at, residual: 'serial',
@@ -111,12 +130,13 @@ function build(config: ConfigReader, has: (tensor: string) => boolean, traits: L
         o: linear(`${site}.attention.o`, `${at}.self_attn.o_proj`, heads * headDim, d, traits.oBias),
         heads, kvHeads, headDim, scale: traits.scale ?? headDim ** -0.5, causal: true,
         ...(window !== null ? { window } : {}), ...(rope !== null ? { rope } : {}), ...(traits.softcap !== null ? { softcap: traits.softcap } : {}),
-        ...(traits.qkNorm ? { qNorm: norm(`${at}.self_attn.q_norm`, headDim), kNorm: norm(`${at}.self_attn.k_norm`, headDim) } : {}),
+        ...(traits.qkNorm ? { qNorm: norm(`${at}.self_attn.q_norm`, across(heads)), kNorm: norm(`${at}.self_attn.k_norm`, across(kvHeads)) } : {}),
+        ...(traits.clip === undefined ? {} : { clip: traits.clip }), ...(traits.sinks ? { sinks: `${at}.self_attn.sinks` } : {}),
       },
-      ffn: {
-        kind: 'ffn',
-        norms: traits.sandwich ? { before: norm(`${at}.pre_feedforward_layernorm`), branch: norm(`${at}.post_feedforward_layernorm`) } : { before: norm(`${at}.post_attention_layernorm`) },
-        activation, gate: linear(`${site}.ffn.gate`, `${at}.mlp.gate_proj`, d, f, traits.mlpBias), up: linear(`${site}.ffn.up`, `${at}.mlp.up_proj`, d, f, traits.mlpBias), down: linear(`${site}.ffn.down`, `${at}.mlp.down_proj`, f, d, traits.mlpBias),
+      ...(traits.residualScale === undefined ? {} : { residualScale: traits.residualScale }),
+      ffn: moe ? { kind: 'moe', norms, ...moe } : {
+        kind: 'ffn', norms, activation,
+        gate: linear(`${site}.ffn.gate`, `${at}.mlp.gate_proj`, d, f, traits.mlpBias), up: linear(`${site}.ffn.up`, `${at}.mlp.up_proj`, d, f, traits.mlpBias), down: linear(`${site}.ffn.down`, `${at}.mlp.down_proj`, f, d, traits.mlpBias),
       },
     };
   });
@@ -124,8 +144,8 @@ function build(config: ConfigReader, has: (tensor: string) => boolean, traits: L
   const tied = config.booleanOr(traits.tiedByDefault, 'tie_word_embeddings');
   const own = has('lm_head.weight') && !tied, hasHead = has('lm_head.weight') || (tied && declaresHead(config, 'causal'));
   return {
-    family: config.modelType, architecture: 'llama', bodyPrefixes: ['model.', ''], buffers: KNOWN_BUFFERS,
+    family: config.modelType, architecture, bodyPrefixes: ['model.', ''], buffers: KNOWN_BUFFERS,
     stacks: [{ name: 'decoder', tapPrefix: '', dModel: d, context: count(config, LIMITS.context, 'max_position_embeddings'), vocabulary, embedding: { token: 'embed_tokens.weight', width: d, scale: traits.embeddingScale }, ropes: traits.ropes(headDim), blocks, finalNorm: norm('norm') }],
-    ...(hasHead ? { head: { kind: 'causal' as const, tied: !own, ...(traits.headSoftcap !== null ? { softcap: traits.headSoftcap } : {}), decoder: { site: 'head', weight: own ? 'lm_head.weight' : 'embed_tokens.weight', inWidth: d, outWidth: vocabulary, layout: 'outIn' as const } } } : {}),
+    ...(hasHead ? { head: { kind: 'causal' as const, tied: !own, ...(traits.headSoftcap !== null ? { softcap: traits.headSoftcap } : {}), ...(traits.headScale === undefined ? {} : { scale: traits.headScale }), decoder: { site: 'head', weight: own ? 'lm_head.weight' : 'embed_tokens.weight', inWidth: d, outWidth: vocabulary, layout: 'outIn' as const } } } : {}),
   };
 }

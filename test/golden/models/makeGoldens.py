@@ -22,7 +22,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tapReference import reference_taps, worst_relative  # noqa: E402
+from tapReference import reference_routing, reference_taps, worst_relative  # noqa: E402
 import loraVariants  # noqa: E402
 from modelVariants import VARIANTS, Variant  # noqa: E402
 
@@ -83,13 +83,14 @@ def sensitivity(cls, folder: Path, rows, taps) -> float:
 def make_variant(variant: Variant) -> dict:
     folder = OUT / variant.name
     shutil.rmtree(folder, ignore_errors=True)
-    seed = zlib.crc32(variant.name.encode()) % 100_000
+    seed = (zlib.crc32(variant.name.encode()) + variant.seed) % 100_000
     torch.manual_seed(seed)
     model = variant.cls(variant.config())
     randomise(model, seed, variant.unit_offset)
     if variant.dtype is not None:
         model = model.to(variant.dtype)
-    model.save_pretrained(folder, **({"max_shard_size": variant.shard} if variant.shard else {}))
+    options = {**({"max_shard_size": variant.shard} if variant.shard else {}), **({} if variant.original_format else {"save_original_format": False})}
+    model.save_pretrained(folder, **options)
     (folder / "generation_config.json").unlink(missing_ok=True)
     if variant.rewrite is not None:
         variant.rewrite(folder)
@@ -104,6 +105,10 @@ def make_variant(variant: Variant) -> dict:
         effect = worst_relative(control, taps)[0]
         assert effect > variant.min_effect, (variant.name, "speciality not exercised", effect)
     save_file(taps, folder / "golden.safetensors", metadata={"versions": json.dumps(VERSIONS)})
+    if any("router.logits" in name for name in taps):
+        routing, margin = reference_routing(load(variant.cls, folder), rows)
+        assert margin > 1e-3, (variant.name, "two experts are too close for a test", margin)
+        save_file(routing, folder / "routing.safetensors", metadata={"versions": json.dumps(VERSIONS)})
     (folder / "input.json").write_text(json.dumps({"input_ids": rows}) + "\n")
     size = sum(f.stat().st_size for f in folder.iterdir())
     assert size < MAX_FOLDER_BYTES, (variant.name, size)

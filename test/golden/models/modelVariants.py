@@ -28,6 +28,10 @@ class Variant:
     rewrite: Callable[[Path], None] | None = None
     """Edits the saved folder; the reference is computed from the edited one."""
     vocabulary: int = VOCABULARY
+    original_format: bool = True
+    """Names and shapes as the hub has them; otherwise as transformers 5 keeps them in memory (stacked experts)."""
+    seed: int = 0
+    """Added to the variant's own seed where that makes two experts tie."""
 
 
 def _edit_config(change: Callable[[dict], None]) -> Callable[[Path], None]:
@@ -81,6 +85,10 @@ def _llama(cls=t.LlamaConfig, **changes):
         head_dim=8, intermediate_size=40, max_position_embeddings=32, rms_norm_eps=1e-3, bos_token_id=1, eos_token_id=2,
         pad_token_id=0, tie_word_embeddings=False,
     ), **changes})
+
+
+def _moe(cls, **changes):
+    return _llama(cls, **{**dict(intermediate_size=12, num_experts_per_tok=2), **changes})
 
 
 def _rope(**parameters) -> dict:
@@ -147,6 +155,10 @@ LLAMA3 = _rope(
 )
 YARN = _rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=4.0, beta_slow=1.0)
 NO_SCALING = _rope(rope_type="default")
+YARN_OSS = dict(
+    rope_type="yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=4.0, beta_slow=1.0, truncate=False, rope_theta=150.0,
+)
+GRANITE = dict(embedding_multiplier=3.0, attention_multiplier=0.2, residual_multiplier=0.4, logits_scaling=5.0)
 LM, MLM = t.GPT2LMHeadModel, t.BertForMaskedLM
 
 VARIANTS: list[Variant] = [
@@ -214,4 +226,30 @@ VARIANTS: list[Variant] = [
             "post-norm without a final norm; narrower embedding mapped in and out (final = last block's output, before mapping out)"),
     Variant("phi", t.PhiForCausalLM, _phi(),
             "parallel residual with one norm, partial rope, biases also on the head"),
+    Variant("granite", t.GraniteForCausalLM, _llama(t.GraniteConfig, head_dim=4, tie_word_embeddings=True, **GRANITE),
+            "factors on embeddings, scores, branches and logits", {"residual_multiplier": 1.0}),
+    Variant("mixtral", t.MixtralForCausalLM, _moe(t.MixtralConfig, num_local_experts=5),
+            "experts w1, w2, w3 of their own; weights of the chosen two sum to one", {"num_experts_per_tok": 5}),
+    Variant("mixtral-stacked", t.MixtralForCausalLM, _moe(t.MixtralConfig, num_local_experts=4, num_experts_per_tok=3),
+            "experts stacked as transformers 5 keeps them, bfloat16", {"num_experts_per_tok": 1}, dtype=torch.bfloat16, original_format=False),
+    Variant("olmoe", t.OlmoeForCausalLM, _moe(t.OlmoeConfig, head_dim=4, num_experts=6, clip_qkv=1.0, eos_token_id=2),
+            "q and k norms across all heads, clipped q, k and v, weights that sum to less than one", {"norm_topk_prob": True}),
+    Variant("qwen2-moe", t.Qwen2MoeForCausalLM, _moe(
+        t.Qwen2MoeConfig, head_dim=4, num_hidden_layers=3, intermediate_size=20, num_experts=4, moe_intermediate_size=8, shared_expert_intermediate_size=12,
+        mlp_only_layers=[1], use_sliding_window=True, sliding_window=5, max_window_layers=2),
+        "shared expert with its gate, block 1 dense, sliding window in block 0", {"norm_topk_prob": True}),
+    Variant("qwen3-moe", t.Qwen3MoeForCausalLM, _moe(
+        t.Qwen3MoeConfig, num_experts=6, moe_intermediate_size=8, norm_topk_prob=True, decoder_sparse_step=1, tie_word_embeddings=True),
+        "norms on each head of q and k, weights renormalised", {"norm_topk_prob": False}),
+    Variant("qwen3-moe-stacked", t.Qwen3MoeForCausalLM, _moe(
+        t.Qwen3MoeConfig, num_hidden_layers=3, intermediate_size=20, num_experts=4, moe_intermediate_size=8, decoder_sparse_step=2),
+        "experts stacked, every second block holds them, weights as they are", {"norm_topk_prob": True}, original_format=False),
+    Variant("granite-moe", t.GraniteMoeForCausalLM, _moe(t.GraniteMoeConfig, head_dim=4, num_local_experts=5, tie_word_embeddings=True, **GRANITE),
+            "experts in input_linear and output_linear; softmax over the chosen", {"num_experts_per_tok": 5}),
+    Variant("granite-moe-renamed", t.GraniteMoeForCausalLM, _moe(t.GraniteMoeConfig, head_dim=4, num_local_experts=4, **GRANITE),
+            "names as transformers 5 keeps them", {"attention_multiplier": 1.0}, original_format=False),
+    Variant("gpt-oss", t.GptOssForCausalLM, _moe(t.GptOssConfig, num_local_experts=5, sliding_window=5, swiglu_limit=1.5, rope_parameters=YARN_OSS),
+            "attention sinks, window in block 0, interleaved experts with biases, clamped activation", {"swiglu_limit": 7.0}),
+    Variant("gpt-oss-bf16", t.GptOssForCausalLM, _moe(t.GptOssConfig, num_local_experts=4, sliding_window=5, rope_parameters=YARN_OSS),
+            "as published before packing: bfloat16", {"sliding_window": 40}, dtype=torch.bfloat16),
 ]

@@ -30,7 +30,7 @@ export async function logitsInPieces(model: BoundModel, row: Int32Array, pieces:
     for (const block of pass.stack.blocks) {
       const past = pasts.get(block.index) ?? empty(block);
       const feeds = { [BLOCK_INPUTS.hidden]: floats([size, width], hidden), [BLOCK_INPUTS.pastKey]: past.key, [BLOCK_INPUTS.pastValue]: past.value, ...positionFeeds(pass, block, done, size) };
-      const result = await pool.with(`${model.checkpoint.path}|cached block ${block.index}`, () => buildBlock(model, pass.stack, block, { cache: true }), (session) => session.run(feeds));
+      const result = await pool.with(`${model.checkpoint.path}|cached block ${block.index}`, () => buildBlock(model, pass.stack, block, { cache: true, gather: pool.device === 'cpu' }), (session) => session.run(feeds));
       hidden = floatData(result[BLOCK_OUTPUTS.hidden]);
       pasts.set(block.index, { key: result[BLOCK_OUTPUTS.presentKey], value: result[BLOCK_OUTPUTS.presentValue] });
     }

@@ -4,7 +4,7 @@ Used by makeGoldens.py and realModels.py. Nothing is recomputed here: each tap i
 modules received or returned, in evaluation mode, without padding.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,6 +19,8 @@ class Places:
     down: str
     gate: str | None = None
     final_norm: str | None = None
+    mixture: str | None = None
+    """Where a mixture of experts stands in blocks that have one."""
 
 
 def _bert_like(prefix: str) -> Places:
@@ -29,7 +31,9 @@ def _bert_like(prefix: str) -> Places:
 def _llama_like(norm: str = "model.norm") -> Places:
     block = "model.layers.{i}"
     mlp = block + ".mlp."
-    return Places(block, block + ".self_attn.o_proj", mlp + "up_proj", mlp + "down_proj", mlp + "gate_proj", norm)
+    return Places(
+        block, block + ".self_attn.o_proj", mlp + "up_proj", mlp + "down_proj", mlp + "gate_proj", norm, block + ".mlp",
+    )
 
 
 def _gpt2(prefix: str) -> Places:
@@ -67,6 +71,8 @@ def places_of(model) -> Places:
         block = "model.decoder.layers.{i}"
         norm = "model.decoder.final_layer_norm" if model.model.decoder.final_layer_norm is not None else None
         return Places(block, block + ".self_attn.out_proj", block + ".fc1", block + ".fc2", None, norm)
+    if name == "GraniteMoeForCausalLM":
+        return replace(_llama_like(), mixture="model.layers.{i}.block_sparse_moe")
     if hasattr(model, "model") and hasattr(model.model, "layers"):
         return _llama_like()
     raise ValueError(f"no places known for {name}")
@@ -74,6 +80,20 @@ def places_of(model) -> Places:
 
 def _first(value):
     return value[0] if isinstance(value, tuple) else value
+
+
+def mixture_of(model, places: Places, i: int):
+    """The mixture of experts of block i, or None where the block has a dense FFN."""
+    if places.mixture is None:
+        return None
+    module = model.get_submodule(places.block.format(i=i, g=0))
+    for part in places.mixture.removeprefix(places.block).strip(".").split("."):
+        module = getattr(module, part, None)
+    return module if hasattr(module, "experts") else None
+
+
+def router_of(mixture):
+    return mixture.router if hasattr(mixture, "router") else mixture.gate
 
 
 def _flat(tensor: torch.Tensor) -> torch.Tensor:
@@ -132,6 +152,11 @@ def reference_taps(model, rows: list[list[int]], base=None) -> dict[str, torch.T
             at = lambda p: _part(model, base, p.format(i=i, g=group))
             recorder.watch(at(places.block), f"{path}|input", f"{path}|output")
             recorder.watch(at(places.attention_out), None, f"{path}|attention.output")
+            mixture = mixture_of(inner, places, i)
+            if mixture is not None:
+                recorder.watch(mixture, f"{path}|ffn.input", f"{path}|ffn.output")
+                recorder.watch(router_of(mixture), None, f"{path}|router.logits")
+                continue
             recorder.watch(at(places.up), f"{path}|ffn.input", f"{path}|ffn.up")
             recorder.watch(at(places.down), f"{path}|ffn.hidden", f"{path}|ffn.output")
             if places.gate is not None:
@@ -158,6 +183,35 @@ def reference_taps(model, rows: list[list[int]], base=None) -> dict[str, torch.T
     if places.final_norm is None:
         taps["final"] = taps[f"blocks.{blocks - 1}.output"].clone()
     return dict(sorted(taps.items()))
+
+
+def reference_routing(model, rows: list[list[int]]) -> tuple[dict[str, torch.Tensor], float]:
+    """Chosen experts and weights `[tokens, k]` per mixture as the router returned them (ids as float32), ordered by expert, and the
+    smallest margin between the logits of the last chosen expert and the first one left out."""
+    places, parts, margin = places_of(model), {}, float("inf")
+    for row in rows:
+        handles = []
+        for i in range(block_count(model.config)):
+            mixture = mixture_of(model, places, i)
+            if mixture is None:
+                continue
+
+            def on_output(_module, _args, out, i=i):
+                nonlocal margin
+                logits, weights, experts = out
+                k = experts.shape[-1]
+                ranked = logits.sort(dim=-1, descending=True).values
+                margin = min(margin, float((ranked[:, k - 1] - ranked[:, k]).min()))
+                order = experts.argsort(dim=-1)
+                parts.setdefault(f"blocks.{i}.experts", []).append(_flat(experts.gather(-1, order)))
+                parts.setdefault(f"blocks.{i}.weights", []).append(_flat(weights.gather(-1, order)))
+
+            handles.append(router_of(mixture).register_forward_hook(on_output))
+        with torch.no_grad():
+            model(input_ids=torch.tensor([row]))
+        for handle in handles:
+            handle.remove()
+    return {name: torch.cat(pieces) for name, pieces in sorted(parts.items())}, margin
 
 
 def worst_relative(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> tuple[float, str]:

@@ -39,6 +39,8 @@ const normal = (row: number[]): number[] => {
   const mean = row.reduce((a, b) => a + b) / 3, variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / 3;
   return row.map((v) => (v - mean) / Math.sqrt(variance + 1e-5));
 };
+/** A row with all but its two largest numbers set to zero. */
+const largestTwo = (row: number[]): number[] => row.map((v) => (v > Math.min(...row) ? v : 0));
 /** bfloat16 bits of numbers that it holds exactly. */
 const bfloat16 = (values: readonly number[]): Uint8Array => {
   const bits = new Uint32Array(Float32Array.from(values).buffer), out = new Uint8Array(values.length * 2);
@@ -54,9 +56,11 @@ const CASES: { readonly [O in OpName]: Expectation } = {
   Abs: { build: (b, x) => b.unary('Abs', x), expected: map(Math.abs) },
   Add: { build: (b, x, y) => b.add(x, y), expected: pair((x, y) => x + y) },
   Cast: { build: (b, x) => b.mul(b.cast(b.greater(x, b.scalar('zero', 0)), 'float32'), b.cast(b.constant('half', 'bfloat16', [3], { kind: 'inline', bytes: bfloat16([1, 0.5, -2]) }), 'float32')), expected: X.map((x, i) => (x > 0 ? [1, 0.5, -2][i % 3] : 0)) },
+  Clip: { build: (b, x) => b.add(b.clip(x, -1, 1), b.clip(x, null, 0.75)), expected: map((x) => Math.min(1, Math.max(-1, x)) + Math.min(0.75, x)) },
   Concat: { build: (b, x) => b.concat([x, x], 1, 6), expected: rows((row) => [...row, ...row]).flat() },
   Div: { build: (b, x, y) => b.div(x, y), expected: pair((x, y) => x / y) },
   Exp: { build: (b, x) => b.unary('Exp', x), expected: map(Math.exp) },
+  Gather: { build: (b, x) => b.gather(x, b.ints('columns', [2, 0]), 1), expected: rows((row) => [row[2], row[0]]).flat() },
   Gelu: { build: (b, x) => b.add(b.node('Gelu', [x], { approximate: 'none' }, x.shape), b.node('Gelu', [x], { approximate: 'tanh' }, x.shape)), expected: map((x) => (x / 2) * (1 + erf(x / Math.SQRT2)) + (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))) },
   Gemm: { build: (b, x) => b.gemm(x, b.floats('w', [3, 4], W), { transposed: false, width: 4, bias: b.floats('bias', [4], [1, 2, 3, 4]) }), expected: product([1, 2, 3, 4]) },
   Greater: { build: (b, x, y) => b.cast(b.greater(x, y), 'float32'), expected: pair((x, y) => (x > y ? 1 : 0)) },
@@ -65,17 +69,21 @@ const CASES: { readonly [O in OpName]: Expectation } = {
   MatMul: { build: (b, x) => b.matmul(x, b.floats('w', [3, 4], W), [2, 4]), expected: product() },
   Mul: { build: (b, x, y) => b.mul(x, y), expected: pair((x, y) => x * y) },
   Neg: { build: (b, x) => b.unary('Neg', x), expected: map((x) => -x) },
+  NonZero: { build: (b, x) => b.cast(b.nonZero(b.reshape(b.unary('Relu', x), [-1], [6]), 'positive'), 'float32'), expected: [2, 3, 4] },
   ReduceMax: { build: (b, x) => b.reduce('ReduceMax', x, 1, true), expected: rows((row) => Math.max(...row)) },
   ReduceMean: { build: (b, x) => b.reduce('ReduceMean', x, -1, true), expected: rows((row) => row.reduce((a, c) => a + c) / 3) },
   ReduceSum: { build: (b, x) => b.reduce('ReduceSum', x, 0, false), expected: [0, 1, 2].map((i) => X[i] + X[i + 3]) },
   Relu: { build: (b, x) => b.unary('Relu', x), expected: map((x) => Math.max(0, x)) },
   Reshape: { build: (b, x) => b.reduce('ReduceSum', b.reshape(x, [3, -1], [3, 2]), 1, false), expected: [X[0] + X[1], X[2] + X[3], X[4] + X[5]] },
+  ScatterElements: { build: (b, x) => { const { values, indices } = b.topK(x, 2); return b.scatter(b.mul(x, b.scalar('zero', 0)), indices, values); }, expected: rows(largestTwo).flat() },
+  ScatterND: { build: (b, x, y) => b.addRows(x, b.constant('row', 'int64', [1, 1], { kind: 'inline', bytes: bytesOf(BigInt64Array.of(1n)) }), b.reshape(y, [1, 3], [1, 3])), expected: X.map((x, i) => (i < 3 ? x : x + Y[i - 3])) },
   Sigmoid: { build: (b, x) => b.unary('Sigmoid', x), expected: map(sigmoid) },
   Softmax: { build: (b, x) => b.softmax(x), expected: rows(softmax).flat() },
   Split: { build: (b, x) => { const [first, rest] = b.split(x, 1, [1, 2]); return b.mul(first, rest); }, expected: rows((row) => [row[0] * row[1], row[0] * row[2]]).flat() },
   Sqrt: { build: (b, x) => b.unary('Sqrt', b.mul(x, x)), expected: map(Math.abs) },
   Sub: { build: (b, x, y) => b.sub(x, y), expected: pair((x, y) => x - y) },
   Tanh: { build: (b, x) => b.unary('Tanh', x), expected: map(Math.tanh) },
+  TopK: { build: (b, x) => b.topK(x, 2).values, expected: rows((row) => [...row].sort((p, q) => q - p).slice(0, 2)).flat() },
   Transpose: { build: (b, x) => b.transpose(x, [1, 0]), expected: [0, 3, 1, 4, 2, 5].map((i) => X[i]) },
 };
 const NAMES = Object.keys(OPS) as OpName[];

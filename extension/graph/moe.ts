@@ -1,0 +1,62 @@
+import type { ExpertActivation, ExpertSpec, LinearSpec, MoeSpec } from '../architecture/spec';
+import { activate } from './activations';
+import type { GraphBuilder } from './builder';
+import type { Value } from './ir';
+
+/** What a mixture's graph needs of its block. */
+export interface MoeContext {
+  /** A linear map with whatever is attached to it. */
+  readonly apply: (spec: LinearSpec, x: Value) => Value;
+  readonly tapLogits: (value: Value) => Value;
+  /**
+   * Run each expert on the tokens that chose it, found with operators that only the CPU has. Otherwise each expert runs on every token and its
+   * output is multiplied by its weight, 0 for most: the same result at `experts / k` times the products.
+   */
+  readonly gather: boolean;
+}
+
+/**
+ * A mixture of experts on `[tokens, d_model]`. Experts come one after the other, so that beyond the weights only one expert's activations
+ * `[tokens, width]` are alive at a time.
+ */
+export function buildMoe(b: GraphBuilder, moe: MoeSpec, x: Value, context: MoeContext): Value {
+  const weights = routingWeights(b, moe, context.tapLogits(context.apply(moe.router, x)));
+  const columns = b.split(weights, 1, moe.experts.map(() => 1));
+  const run = (expert: ExpertSpec, rows: Value): Value => runExpert(b, expert, moe.activation, context.apply, rows);
+  let out: Value | null = null;
+  for (const [e, expert] of moe.experts.entries()) {
+    if (context.gather) {
+      const chosen = b.nonZero(b.reshape(columns[e], [-1], ['tokens']), `chosen.${e}`), rows = b.reshape(chosen, [-1], [`chosen.${e}`]);
+      const output = b.mul(run(expert, b.gather(x, rows, 0)), b.gather(columns[e], rows, 0));
+      out = b.addRows(out ?? b.mul(x, b.scalar('zero', 0)), b.reshape(chosen, [-1, 1], [`chosen.${e}`, 1]), output);
+    } else {
+      const output = b.mul(run(expert, x), columns[e]);
+      out = out ? b.add(out, output) : output;
+    }
+  }
+  if (!out) throw new Error('a mixture without experts');
+  if (!moe.shared) return out;
+  const shared = run(moe.shared.expert, x);
+  return b.add(out, moe.shared.gate ? b.mul(b.unary('Sigmoid', context.apply(moe.shared.gate, x)), shared) : shared);
+}
+
+/** Weights `[tokens, experts]`, 0 for experts that a token does not use; `routing/moeRule.ts` is the same rule outside a graph. */
+function routingWeights(b: GraphBuilder, { rule, k }: MoeSpec, logits: Value): Value {
+  const scores = rule.kind === 'softmaxTopK' ? b.softmax(logits) : logits;
+  const { values, indices } = b.topK(scores, k);
+  const chosen = rule.kind === 'topKSoftmax' ? b.softmax(values) : rule.renormalise ? b.div(values, b.reduce('ReduceSum', values, -1, true)) : values;
+  return b.scatter(b.mul(logits, b.scalar('zero', 0)), indices, chosen);
+}
+
+function runExpert(b: GraphBuilder, expert: ExpertSpec, activation: ExpertActivation, apply: MoeContext['apply'], x: Value): Value {
+  const gate = apply(expert.gate, x), up = apply(expert.up, x);
+  return apply(expert.down, b.mul(...expertHidden(b, activation, gate, up)));
+}
+
+/** The two factors of an expert's hidden activations. */
+function expertHidden(b: GraphBuilder, activation: ExpertActivation, gate: Value, up: Value): readonly [Value, Value] {
+  if (typeof activation === 'string') return [activate(b, activation, gate), up];
+  const { alpha, limit } = activation, low = b.clip(gate, null, limit);
+  const swish = b.mul(low, b.unary('Sigmoid', b.mul(low, b.scalar('swiglu.alpha', alpha))));
+  return [swish, b.add(b.clip(up, -limit, limit), b.scalar('one', 1))];
+}
