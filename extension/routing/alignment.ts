@@ -15,21 +15,26 @@ export function alignTokens(text: string, ids: ArrayLike<number>, tokenizer: Tok
   /** First of the tokens whose place is still open, because the tokenizer did not say what they stand for ([UNK]). */
   let open = -1;
   for (let i = 0; i < ids.length; i++) {
-    const bytes = tokenizer.tokenBytes(ids[i]), from = walk.at;
-    const found = walk.take(bytes) ?? (tokenizer.isSpecial(ids[i]) ? null : walk.takeFolded(bytes, open >= 0));
+    const bytes = tokenizer.tokenBytes(ids[i]), shown = tokenizer.tokenText(ids[i]), from = walk.at;
+    const found = walk.take(bytes) ?? (tokenizer.isSpecial(ids[i]) || isUnknown(shown) ? null : walk.takeFolded(bytes, open >= 0)) ?? (shown === WORD_UNKNOWN && open < 0 ? walk.takeWord() : null);
     if (found) {
       if (open >= 0) spread(out, open, walk.units(from), found.start ?? 0);
       open = -1;
       out.push(found);
     } else {
       out.push(NOWHERE);
-      // Specials around a text stand for nothing in it.
-      if (open < 0 && isUnknown(tokenizer.tokenText(ids[i]))) open = i;
+      if (open < 0 && isUnknown(shown)) open = i;
     }
   }
+  // Specials at the end of a text stand for nothing in it.
+  while (out.length > open && open >= 0 && !isUnknown(tokenizer.tokenText(ids[out.length - 1]))) out.pop();
   if (open >= 0) spread(out, open, walk.units(walk.at), text.length);
-  return withParts(out);
+  while (out.length < ids.length) out.push(NOWHERE);
+  return withParts(coverMarks(out, text));
 }
+
+/** WordPiece gives this for one whole word, split as BERT splits. */
+const WORD_UNKNOWN = '[UNK]';
 
 function isUnknown(text: string): boolean {
   return /^[[<]unk(nown)?[\]>]$/i.test(text);
@@ -38,6 +43,22 @@ function isUnknown(text: string): boolean {
 /** Gives tokens of unknown extent the stretch `[start, end)` between their neighbours. */
 function spread(spans: Span[], first: number, start: number, end: number): void {
   for (let i = first; i < spans.length; i++) if (end > start) spans[i] = { start, end, uncertain: true };
+}
+
+/** Marks that a tokenizer dropped belong to the character before them. */
+function coverMarks(spans: readonly Span[], text: string): readonly Span[] {
+  const out = [...spans];
+  let next = text.length;
+  for (let i = spans.length - 1; i >= 0; i--) {
+    const { start, end } = spans[i];
+    if (start === null || end === null) continue;
+    let covered = end;
+    while (covered < next && /^\p{M}$/u.test(text[covered])) covered++;
+    if (covered > end) out[i] = { ...spans[i], end: covered };
+    // Tokens that share a character share what belongs to it.
+    if (start < next) next = start;
+  }
+  return out;
 }
 
 /** Numbers the tokens that share one range. */
@@ -54,6 +75,8 @@ function withParts(spans: readonly Span[]): readonly Span[] {
 }
 
 const BLANK = /^\s$/u;
+/** A character that BERT's splitting takes for a word of its own: punctuation, ASCII symbols, Chinese characters. */
+const ALONE = /^[\p{P}!-/:-@[-`{-~\p{Script=Han}]$/u;
 /** Characters that one token may stand for where the tokenizer changed the text. */
 const LONGEST_FOLDED = 64;
 
@@ -100,7 +123,7 @@ class Walk {
   takeFolded(token: Uint8Array, anywhere: boolean): Span | null {
     const wanted = fold(new TextDecoder().decode(token));
     if (wanted === '') return null;
-    const origin = this.starts[this.at + this.blanks()];
+    const origin = this.starts[this.at + this.ignored()];
     const last = anywhere ? Math.min(this.text.length, origin + LONGEST_FOLDED) : origin;
     for (let start = origin; start <= last; start++) {
       for (let end = start + 1; end <= Math.min(this.text.length, start + LONGEST_FOLDED); end++) {
@@ -114,6 +137,18 @@ class Walk {
       }
     }
     return null;
+  }
+
+  /** Takes the next word. */
+  takeWord(): Span | null {
+    const from = this.at + this.ignored();
+    if (from >= this.bytes.length) return null;
+    let to = from;
+    const character = (at: number): string => this.text.slice(this.starts[at], this.ends[at]);
+    const next = (at: number): number => this.byteOf(this.ends[at]);
+    if (ALONE.test(character(from))) to = next(from);
+    else while (to < this.bytes.length && !BLANK.test(character(to)) && !ALONE.test(character(to))) to = next(to);
+    return { ...this.span(from, to), uncertain: true };
   }
 
   private span(from: number, to: number): Span {
@@ -131,6 +166,13 @@ class Walk {
   private blanks(): number {
     let at = this.at;
     while (at < this.bytes.length && BLANK.test(this.text.slice(this.starts[at], this.ends[at]))) at++;
+    return at - this.at;
+  }
+
+  /** Bytes of what comes next and counts for nothing without accents: blanks and marks. */
+  private ignored(): number {
+    let at = this.at;
+    while (at < this.bytes.length && fold(this.text.slice(this.starts[at], this.ends[at])) === '') at++;
     return at - this.at;
   }
 

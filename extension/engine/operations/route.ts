@@ -26,7 +26,7 @@ export interface Routed {
 async function route(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<Routed> {
   const began = performance.now();
   context.progress({ stage: 'opening', done: 0, total: 1, etaSeconds: null });
-  const open = await openRouting(request, context), { head, ids, warnings } = headOf(open);
+  const open = await openRouting(request, context), { head, ids, warnings } = headOf(open, request);
   const { use, forward } = await runtimeHost.environment(device, context);
   const pass = new ForwardPass(open.model, ids.filter((row) => row.length > 0), forward, open.router.attached);
   const arrays = await routePass(pass, open.router, (done, total) => { context.progress({ stage: `routing ${head.tokens.length} tokens`, done, total, etaSeconds: null }); });
@@ -58,7 +58,7 @@ export async function update({ session, request }: { readonly session: string; r
   if (request.texts.length !== 1) throw new RangeError(`${request.texts.length} texts in an update of one`);
   const began = performance.now(), open = await openRouting(request, context);
   if (!open.model.spec.stacks[0].blocks.every((block) => block.attention.causal)) return run({ request }, context);
-  const { head, ids, warnings } = headOf({ ...open, request }), { use, forward } = await runtimeHost.environment(undefined, context);
+  const { head, ids, warnings } = headOf(open, request), { use, forward } = await runtimeHost.environment(undefined, context);
   let text = live.get(session);
   if (text?.open.router !== open.router) text = { open, key: undefined, turn: Promise.resolve(), live: new LiveRouting(new Decoder(open.model, forward, open.router.attached), open.router, tokensPerRun(blockParameters(open.model.spec.stacks[0].blocks[0]))) };
   live.delete(session);

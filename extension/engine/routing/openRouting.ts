@@ -20,7 +20,6 @@ export interface OpenRouting {
   readonly model: BoundModel;
   readonly tokenizer: Tokenizer;
   readonly router: PreparedRouter;
-  readonly request: RouteRequest;
 }
 
 /** Routers that were made last: preparing one reads keys and clusters them. */
@@ -62,7 +61,7 @@ async function open(request: RouteRequest, context: OperationContext): Promise<O
   const prepared = EMERGENT.has(router.name)
     ? await prepareEmergent(router, request, described, shared, context)
     : await router.prepare({ ...shared, layers: parseLayers(request.layers, blocks), ...(request.topK === undefined ? {} : { topK: request.topK }), partition: () => Promise.reject(new Error('no partition for this router')) });
-  return { described, model, tokenizer, router: prepared, request };
+  return { described, model, tokenizer, router: prepared };
 }
 
 async function prepareEmergent(router: NonNullable<ReturnType<typeof routers.get>>, request: RouteRequest, described: DescribedModel, shared: { readonly model: BoundModel; readonly seed: number }, context: OperationContext): Promise<PreparedRouter> {
@@ -72,7 +71,7 @@ async function prepareEmergent(router: NonNullable<ReturnType<typeof routers.get
 }
 
 /** Token ids of the request's texts, with special tokens, cut to the context, and everything about a trace but its numbers. */
-export function headOf({ described, model, tokenizer, router, request }: OpenRouting): { readonly head: RoutingHead; readonly ids: readonly Int32Array[]; readonly warnings: readonly Notice[] } {
+export function headOf({ described, model, tokenizer, router }: OpenRouting, request: RouteRequest): { readonly head: RoutingHead; readonly ids: readonly Int32Array[]; readonly warnings: readonly Notice[] } {
   const { context } = model.spec.stacks[0], ids: Int32Array[] = [], records: RoutingRecord[] = [], tokens: RoutingToken[] = [];
   for (const { text, label } of request.texts) {
     const all = tokenizer.encode(text), used = all.slice(0, context), from = tokens.length;

@@ -8,6 +8,7 @@ import { run as analyze } from '../../../extension/engine/operations/analyze';
 import { run as evaluate } from '../../../extension/engine/operations/evaluate';
 import { run as inspect } from '../../../extension/engine/operations/inspect';
 import { run as probe } from '../../../extension/engine/operations/probe';
+import { routeDocument } from '../../../extension/engine/operations/route';
 import { analysisReport } from '../../../extension/report/analysisReport';
 import { isEvidence } from '../../../extension/protocol/score';
 
@@ -46,6 +47,11 @@ describe('documents against their schemas', () => {
     const data = path.join(temporary, 'rows.jsonl');
     fs.writeFileSync(data, fs.readFileSync('test/fixtures/banking77-slice.jsonl', 'utf8').split('\n').slice(0, 8).join('\n'));
     check('evaluate', await evaluate({ path: STORIES, data, modules: [{ path: 'test/fixtures/stories260k-modules/lora-bank-r4', strength: 1 }] }, context));
+  });
+
+  it('route', async () => {
+    const texts = [{ text: 'Once upon a time there was a little dog.', label: 'a' }, { text: 'She said that she wanted to play with the ball.', label: 'b' }];
+    check('route', await routeDocument({ path: STORIES, router: 'avg-k', texts, experts: 4 }, context));
   });
 
   it('analyze, from the weights and with text, and its report', async () => {
