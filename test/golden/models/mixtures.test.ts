@@ -1,0 +1,117 @@
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { requireFfn } from '../../../extension/architecture/spec';
+import { openCheckpoint } from '../../../extension/checkpoint/openCheckpoint';
+import { describeModel } from '../../../extension/engine/modelFacts';
+import { BLOCK_INPUTS, buildBlock } from '../../../extension/graph/block';
+import { ForwardPass } from '../../../extension/probe/forward';
+import { nativeRouter } from '../../../extension/routing/routers/native';
+import type { PreparedRouter, SiteRouting } from '../../../extension/routing/types';
+import { Scheduler } from '../../../extension/runtime/scheduler';
+import type { BoundModel } from '../../../extension/architecture/resolve';
+import { disagreements, GOLDEN, goldenIndex, goldenRows, type Matrix, openGolden, readGolden, Runner } from './goldenModels';
+import { TOLERANCE } from './tapSuite';
+
+const MIXTURES = goldenIndex().models.filter((model) => model.taps.some((tap) => tap.endsWith('.router.logits')));
+const runner = new Runner('cpu');
+afterAll(() => runner.close());
+
+const prepare = (model: BoundModel, changes: Partial<Parameters<typeof nativeRouter.prepare>[0]> = {}): Promise<PreparedRouter> =>
+  nativeRouter.prepare({ model, seed: 0, layers: model.spec.stacks[0].blocks.map((b) => b.index), partition: () => Promise.reject(new Error('not needed')), ...changes });
+
+/** Runs the rows and gathers what the router read, site by site `[tokens, E]`. */
+async function routed(model: BoundModel, router: PreparedRouter, rows: readonly Int32Array[]): Promise<ReadonlyMap<number, { readonly weights: Float32Array; readonly logits: Float32Array }>> {
+  const pass = new ForwardPass(model, rows, { pool: runner.pool, scheduler: new Scheduler() }), hidden = await pass.embed();
+  const out = new Map(router.sites.map((site, i) => [i, { weights: new Float32Array(pass.tokens * site.E), logits: new Float32Array(pass.tokens * site.E) }]));
+  for (const block of pass.stack.blocks) {
+    const plan = router.plan(block);
+    await pass.block(block, hidden, { taps: plan?.taps ?? new Set() }, (pack, outputs) => {
+      const read: readonly SiteRouting[] = plan?.read(outputs, pack.tokens) ?? [];
+      for (const { site, weights, logits } of read) {
+        out.get(site)?.weights.set(weights, pack.offset * router.sites[site].E);
+        if (logits) out.get(site)?.logits.set(logits, pack.offset * router.sites[site].E);
+      }
+    });
+  }
+  return out;
+}
+
+describe('the models\u2019 own routers choose what transformers chooses', () => {
+  it.each(MIXTURES.map((model) => [model.name, model] as const))('%s', async (_name, golden) => {
+    const model = await openGolden(golden.folder), router = await prepare(model), chosen = readGolden(golden.folder, 'routing.safetensors'), taps = readGolden(golden.folder, 'golden.safetensors');
+    expect(router).toMatchObject({ composition: 'outputs', granularity: 'token', provenance: 'exact', attached: null });
+    expect(router.sites.map((site) => `blocks.${site.layer}.router.logits`)).toEqual(golden.taps.filter((tap) => tap.endsWith('.router.logits')));
+    const found = await routed(model, router, goldenRows(golden.folder));
+    for (const [index, site] of router.sites.entries()) {
+      const experts = chosen.get(`blocks.${site.layer}.experts`), weights = chosen.get(`blocks.${site.layer}.weights`), own = found.get(index), logits = taps.get(`blocks.${site.layer}.router.logits`);
+      if (!experts || !weights || !own || !logits) throw new Error(`${site.id}: no reference`);
+      expect([site.kind, site.module, site.id, site.k]).toEqual(['moe', 'ffn', `blocks.${site.layer}.ffn`, experts.width]);
+      expect(site.labels).toEqual(Array.from({ length: logits.width }, (_, e) => String(e)));
+      const dense: Matrix = { rows: experts.rows, width: site.E, data: new Float32Array(experts.rows * site.E) };
+      for (let t = 0; t < experts.rows; t++) {
+        const used = Array.from({ length: site.E }, (_, e) => e).filter((e) => own.weights[t * site.E + e] > 0);
+        expect(used).toEqual([...experts.data.subarray(t * site.k, (t + 1) * site.k)]);
+        for (let i = 0; i < site.k; i++) dense.data[t * site.E + experts.data[t * site.k + i]] = weights.data[t * site.k + i];
+        const sum = own.weights.subarray(t * site.E, (t + 1) * site.E).reduce((a, b) => a + b, 0);
+        if (site.semantics === 'truncated') expect(Math.abs(sum - 1)).toBeLessThan(1e-5);
+        else expect(sum).toBeLessThan(1);
+      }
+      const of = (data: Float32Array): ReadonlyMap<string, Matrix> => new Map([[site.id, { rows: experts.rows, width: site.E, data }]]);
+      expect(disagreements(of(own.weights), new Map([[site.id, dense]]), TOLERANCE)).toEqual([]);
+      expect(disagreements(of(own.logits), new Map([[site.id, logits]]), TOLERANCE)).toEqual([]);
+    }
+  });
+
+  it('says which kind of weights a family has, and that a shared expert stands beside them', async () => {
+    const semantics = async (name: string): Promise<string> => (await prepare(await openGolden(name))).sites[0].semantics;
+    expect([await semantics('mixtral'), await semantics('olmoe'), await semantics('qwen3-moe'), await semantics('gpt-oss')]).toEqual(['truncated', 'sub-simplex', 'truncated', 'truncated']);
+    expect((await prepare(await openGolden('qwen2-moe'))).sites[0].note).toMatch(/shared expert/);
+  });
+
+  it('refuses a model without experts, layers without them, and settings that would change the model', async () => {
+    const dense = await openGolden('llama'), mixed = await openGolden('qwen2-moe');
+    await expect(prepare(dense)).rejects.toMatchObject({ code: 'routing/no-router', message: expect.stringContaining('avg-k') as string });
+    await expect(prepare(mixed, { layers: [1] })).rejects.toMatchObject({ code: 'routing/no-router', message: expect.stringContaining('0, 2') as string });
+    await expect(prepare(mixed, { topK: 3 })).rejects.toMatchObject({ code: 'routing/no-router' });
+    await expect(prepare(mixed, { temperature: 0.5 })).rejects.toMatchObject({ code: 'routing/no-router' });
+    expect((await prepare(mixed, { layers: [1, 2], topK: 2 })).sites.map((site) => site.layer)).toEqual([2]);
+  });
+});
+
+describe('mixtures in graphs', () => {
+  it.each(MIXTURES.map((model) => [model.name, model] as const))('%s: every expert on every token gives what the chosen tokens alone give', async (name, golden) => {
+    const model = await openGolden(golden.folder), pass = new ForwardPass(model, goldenRows(golden.folder), { pool: runner.pool, scheduler: new Scheduler() });
+    const block = pass.stack.blocks.find((b) => b.ffn.kind === 'moe'), taps = readGolden(golden.folder, 'golden.safetensors');
+    if (!block) throw new Error(`${name} has no mixture`);
+    const input = taps.get(`blocks.${block.index}.input`);
+    if (!input) throw new Error(`${name}: no input`);
+    const outputs = new Map<boolean, Float32Array>();
+    for (const gather of [false, true]) {
+      await pass.block(block, [input.data.slice()], { taps: new Set(['ffn.output']), gather, key: String(gather) }, (_pack, found) => { outputs.set(gather, found['tap:ffn.output'].data as Float32Array); });
+      const graph = await buildBlock(model, pass.stack, block, { gather });
+      expect(graph.nodes.some((node) => node.op === 'NonZero')).toBe(gather);
+    }
+    const as = (data: Float32Array | undefined): ReadonlyMap<string, Matrix> => new Map([['output', { rows: input.rows, width: input.width, data: data ?? new Float32Array() }]]);
+    expect(disagreements(as(outputs.get(false)), as(outputs.get(true)), 1e-5)).toEqual([]);
+  });
+
+  it('have no neurons to mask, tap or stop at', async () => {
+    const model = await openGolden('mixtral'), [stack] = model.spec.stacks, refused = { code: 'model/no-dense-ffn', message: expect.stringContaining('Layer 0 holds a mixture of 5 experts') as string };
+    await expect(buildBlock(model, stack, stack.blocks[0], { mask: true })).rejects.toMatchObject(refused);
+    await expect(buildBlock(model, stack, stack.blocks[0], { stopAtHidden: true })).rejects.toMatchObject(refused);
+    expect(() => requireFfn(stack.blocks[0])).toThrow(expect.objectContaining(refused));
+    await expect(runner.taps(model, goldenRows('mixtral'), 'blocks.0.ffn.hidden')).rejects.toMatchObject({ code: 'model/unknown-tap', message: expect.stringMatching(/router\.logits(?!.*ffn\.hidden)/) as string });
+    await expect(runner.taps(await openGolden('llama'), goldenRows('llama'), 'blocks.0.router.logits')).rejects.toMatchObject({ code: 'model/unknown-tap' });
+    expect((await buildBlock(model, stack, stack.blocks[0])).inputs.map((input) => input.name)).not.toContain(BLOCK_INPUTS.mask);
+  });
+});
+
+describe('facts about mixtures', () => {
+  const facts = async (name: string) => (await describeModel(await openCheckpoint(path.join(GOLDEN, name)))).facts;
+  it('name the experts; the width is a dense layer\u2019s where there is one', async () => {
+    expect(await facts('mixtral')).toMatchObject({ family: 'mixtral', runnable: true, dModel: 16, dFf: 12, activation: 'silu', mixture: { layers: 2, experts: 5, perToken: 2, width: 12, shared: null } });
+    expect(await facts('qwen2-moe')).toMatchObject({ dFf: 20, mixture: { layers: 2, experts: 4, perToken: 2, width: 8, shared: 12 } });
+    expect(await facts('gpt-oss')).toMatchObject({ dFf: 12, activation: 'clampedSwiglu', mixture: { experts: 5 } });
+    expect((await facts('llama')).mixture).toBeUndefined();
+  });
+});
