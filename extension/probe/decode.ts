@@ -62,6 +62,7 @@ export class Decoder {
   /** Forgets everything after the first `length` ids. */
   truncate(length: number): void {
     if (!(length >= 0 && length <= this.fed)) throw new RangeError(`cannot cut ${this.fed} ids to ${length}`);
+    if (length === this.fed) return;
     this.past = this.past.map(({ key, value }) => ({ key: firstRows(key, length), value: firstRows(value, length) }));
     this.fed = length;
   }

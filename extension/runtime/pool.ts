@@ -7,9 +7,12 @@ import { GraphSession } from './session';
  * session again costs less than a hundredth of running it, so that more would cost memory and save nothing.
  */
 const DEFAULT_BUDGET = 64 << 20;
+/** Bytes of idle sessions that were asked to stay: those of a text that is being written, which run again at each key. */
+const STAYING_BUDGET = 512 << 20;
 
 interface Entry {
   readonly session: Promise<GraphSession>;
+  readonly stays: boolean;
   borrowers: number;
   used: number;
   ready: GraphSession | null;
@@ -22,13 +25,13 @@ export class SessionPool {
   private readonly entries = new Map<string, Entry>();
   private clock = 0;
 
-  constructor(readonly device: DeviceName, readonly threads: number, private readonly budget = DEFAULT_BUDGET) {}
+  constructor(readonly device: DeviceName, readonly threads: number, private readonly budget = DEFAULT_BUDGET, private readonly stayingBudget = STAYING_BUDGET) {}
 
   /** Borrows the session of `key` (made by `build` when it is not there) for the time of `use`. */
   async with<T>(key: string, build: () => Promise<Graph>, use: (session: GraphSession) => Promise<T>, options: { readonly stays?: boolean } = {}): Promise<T> {
     let entry = this.entries.get(key);
     if (!entry) {
-      const made: Entry = { session: build().then((graph) => GraphSession.create(graph, { device: this.device, threads: this.threads, stays: options.stays ?? false })), borrowers: 0, used: 0, ready: null };
+      const made: Entry = { session: build().then((graph) => GraphSession.create(graph, { device: this.device, threads: this.threads, stays: options.stays ?? false })), stays: options.stays ?? false, borrowers: 0, used: 0, ready: null };
       this.entries.set(key, made);
       made.session.then((session) => { made.ready = session; }, () => { this.entries.delete(key); });
       entry = made;
@@ -39,15 +42,15 @@ export class SessionPool {
       return await use(await entry.session);
     } finally {
       entry.borrowers--;
-      await this.trim();
+      await this.trim(entry.stays);
     }
   }
 
-  private async trim(): Promise<void> {
-    let total = [...this.entries.values()].reduce((sum, e) => sum + bytesOf(e), 0);
-    const idle = [...this.entries].filter(([, e]) => e.borrowers === 0).sort((a, b) => a[1].used - b[1].used);
+  private async trim(stays: boolean): Promise<void> {
+    let total = [...this.entries.values()].filter((e) => e.stays === stays).reduce((sum, e) => sum + bytesOf(e), 0);
+    const idle = [...this.entries].filter(([, e]) => e.borrowers === 0 && e.stays === stays).sort((a, b) => a[1].used - b[1].used);
     for (const [key, entry] of idle) {
-      if (total <= this.budget) return;
+      if (total <= (stays ? this.stayingBudget : this.budget)) return;
       this.entries.delete(key);
       total -= bytesOf(entry);
       await entry.session.then((s) => s.dispose(), () => undefined);
