@@ -78,7 +78,8 @@ export async function attachModules(model: BoundModel, active: readonly ActiveMo
 /** Finds the linear map that a PEFT target names ("model.layers.0.self_attn.q_proj"), undefined where the model has none. */
 export function linearFinder(model: BoundModel): (target: string) => LinearSpec | undefined {
   const linears = new Map<string, LinearSpec>();
-  for (const stack of model.spec.stacks) for (const block of stack.blocks) for (const spec of linearsOf(block)) linears.set(model.tensor(spec.weight).name.replace(/\.weight$/, ''), spec);
+  // Parts of a stack of experts have no name of their own that a target could mean.
+  for (const stack of model.spec.stacks) for (const block of stack.blocks) for (const spec of linearsOf(block)) if (!spec.slice) linears.set(model.tensor(spec.weight).name.replace(/\.weight$/, ''), spec);
   return (target) => findLinear(linears, target, model.spec.bodyPrefixes);
 }
 

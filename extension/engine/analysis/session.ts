@@ -7,7 +7,7 @@ import { readTexts } from '../../probe/texts';
 import { openTokenizer, type Tokenizer } from '../../probe/tokenizer';
 import type { AnalysisHead, DeviceUse, Notice } from '../../protocol/documents';
 import type { AnalyzeOptions } from '../../protocol/engineRpc';
-import { ModulensError } from '../../protocol/errors';
+import { failure, ModulensError } from '../../protocol/errors';
 import { ResultStore } from '../../store/resultStore';
 import type { OperationContext } from '../context';
 import { describeModel, type DescribedModel } from '../modelFacts';
@@ -47,6 +47,8 @@ export function defaultProbeFile(): string {
 /** Opens a checkpoint for analysis: family, options, probe and device. Where text cannot be run the analysis is of the weights alone and says why. */
 export async function openSession(target: string, options: AnalyzeOptions, context: OperationContext): Promise<AnalysisSession> {
   const described = await describeModel(await openCheckpoint(target));
+  const { mixture } = described.facts;
+  if (mixture && described.ffn.length === 0) throw failure('analysis/only-experts', { path: target, layers: mixture.layers, experts: mixture.experts });
   const resolved = resolveOptions(options, described.ffn, target);
   const warnings: Notice[] = [...described.checkpoint.warnings];
   let plan: ProbePlan | null = null, tokenizer: Tokenizer | null = null, probeMissing: string | undefined, environment: ForwardEnvironment | null = null;

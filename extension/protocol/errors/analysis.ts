@@ -2,6 +2,7 @@ import { define, EXIT } from './define';
 
 /** Probing, partitions, evaluation: the `probe/`, `partition/`, `evaluation/` and `engine/` rooms. */
 export const analysisErrors = {
+  'analysis/only-experts': define<{ path: string; layers: number; experts: number }>(EXIT.cannot, (a) => `Every FFN layer of ${a.path} is a mixture of experts already (${a.layers} layers of ${a.experts}), so there is no dense FFN to split. To see which experts its tokens go to, use the model's own router: modulens route --router native.`),
   'analysis/no-ffn': define<{ path: string }>(EXIT.cannot, (a) => `No FFN weights could be recognised in ${a.path}, so there is nothing to split into experts.`),
   'analysis/layers': define<{ layers: string; count: number }>(EXIT.usage, (a) => `--layers ${a.layers} does not name layers of this model, which has ${a.count} (0 to ${a.count - 1}). Write for example 0-3,5.`),
   'analysis/experts': define<{ experts: number; neurons: number }>(EXIT.usage, (a) => `${a.experts} experts cannot be made of ${a.neurons} neurons. Choose from 2 to ${Math.floor(a.neurons / 2)}.`),

@@ -1,7 +1,11 @@
+import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requireFfn } from '../../../extension/architecture/spec';
 import { openCheckpoint } from '../../../extension/checkpoint/openCheckpoint';
+import type { OperationContext } from '../../../extension/engine/context';
+import { run as analyze } from '../../../extension/engine/operations/analyze';
 import { describeModel } from '../../../extension/engine/modelFacts';
 import { BLOCK_INPUTS, buildBlock } from '../../../extension/graph/block';
 import { ForwardPass } from '../../../extension/probe/forward';
@@ -113,5 +117,39 @@ describe('facts about mixtures', () => {
     expect(await facts('qwen2-moe')).toMatchObject({ dFf: 20, mixture: { layers: 2, experts: 4, perToken: 2, width: 8, shared: 12 } });
     expect(await facts('gpt-oss')).toMatchObject({ dFf: 12, activation: 'clampedSwiglu', mixture: { experts: 5 } });
     expect((await facts('llama')).mixture).toBeUndefined();
+  });
+});
+
+describe('analysis of models with mixtures', () => {
+  let scratch = '';
+  beforeAll(() => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'modulens-mixtures-'));
+    fs.writeFileSync(path.join(scratch, 'probe.txt'), Array.from({ length: 24 }, (_, i) => 'the quick brown fox jumps over'.slice(i % 9)).join('\n'));
+  });
+  afterAll(() => { fs.rmSync(scratch, { recursive: true }); });
+
+  const context = (): OperationContext => ({ signal: new AbortController().signal, progress: () => undefined, log: () => undefined, interactive: false, settings: { cacheDir: path.join(scratch, 'cache'), cacheBytes: 1 << 30, threads: 1, device: 'cpu' } });
+  /** A golden with a tokenizer of letters beside it. */
+  const readable = (name: string): string => {
+    const folder = path.join(scratch, name), letters = ['\u0120', ...'abcdefghijklmnopqrstuvwxyz'];
+    fs.cpSync(path.join(GOLDEN, name), folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify({
+      version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }, post_processor: null, decoder: { type: 'ByteLevel' },
+      model: { type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, vocab: Object.fromEntries(letters.map((letter, i) => [letter, i + 4])), merges: [] },
+    }));
+    return folder;
+  };
+
+  it('splits the dense layers of a mixed model, on its weights and on text', async () => {
+    const document = await analyze({ path: readable('qwen2-moe'), options: { experts: 4, probe: path.join(scratch, 'probe.txt'), ablation: true } }, context());
+    expect(document.layers.map((layer) => [layer.index, layer.partition.sizes])).toEqual([[1, [5, 5, 5, 5]]]);
+    expect(document.device.used).toBe('cpu');
+    expect(document.probe?.tokens).toBeGreaterThan(100);
+    expect(Object.keys(document.layers[0].scores).length).toBeGreaterThanOrEqual(8);
+    await expect(analyze({ path: readable('qwen2-moe'), options: { layers: '0' } }, context())).rejects.toMatchObject({ code: 'analysis/layers' });
+  }, 120_000);
+
+  it('says that a model of experts alone has nothing to split, and what to use', async () => {
+    await expect(analyze({ path: path.join(GOLDEN, 'mixtral'), options: {} }, context())).rejects.toMatchObject({ code: 'analysis/only-experts', exit: 1, message: expect.stringContaining('--router native') as string });
   });
 });

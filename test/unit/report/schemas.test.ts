@@ -35,7 +35,13 @@ function check(name: string, document: unknown): void {
 }
 
 describe('documents against their schemas', () => {
-  it('inspect', async () => { check('inspect', await inspect({ path: STORIES, hash: true }, context)); });
+  it('inspect', async () => {
+    check('inspect', await inspect({ path: STORIES, hash: true }, context));
+    const mixture = await inspect({ path: 'test/fixtures/golden/qwen2-moe' }, context);
+    check('inspect', mixture);
+    expect(mixture.leftOver).toEqual([]);
+    expect(mixture.mixture?.shared).toBe(12);
+  });
 
   it('probe', async () => {
     const tokens = path.join(temporary, 'tokens.json');
