@@ -144,7 +144,7 @@ export class AnalysisPanel extends Disposables {
 }
 
 /** The bundled sample may always run; everything else waits for the workspace's trust. */
-function mayRun(path: string, context: vscode.ExtensionContext): boolean {
+export function mayRun(path: string, context: vscode.ExtensionContext): boolean {
   return vscode.workspace.isTrusted || samePlace(path, sampleFolder(context).fsPath);
 }
 

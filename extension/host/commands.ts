@@ -7,11 +7,14 @@ import { optionsFromSettings } from './analyzeOptions';
 import { checkpointOf } from './checkpointFiles';
 import { COMMANDS, type CommandId } from './ids';
 import { formatBytes } from './itemText';
+import { LENS_COMMANDS } from './routing/lensCommands';
+import type { RoutingLens } from './routing/routingLens';
 import type { Services } from './services';
 
 /** What a command works with. */
 export interface CommandContext extends Services {
   readonly panels: AnalysisPanels;
+  readonly lens: RoutingLens;
 }
 
 type Command = (context: CommandContext, target: unknown) => Promise<void>;
@@ -81,6 +84,7 @@ export const COMMAND_TABLE: Readonly<Record<CommandId, Command>> = {
     const path = pathOfTarget(target);
     if (path) await vscode.commands.executeCommand('revealInExplorer', vscode.Uri.file(path));
   },
+  ...LENS_COMMANDS,
 };
 
 /** The place that was clicked: an explorer resource, an item of our view, a path; the active tensors editor for the palette. */

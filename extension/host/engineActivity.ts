@@ -2,7 +2,7 @@ import type { EngineMethod } from '../protocol/engineRpc';
 import { nameOf } from './paths';
 
 /** Long runs: when the engine dies, they are blamed before the short requests beside them. */
-const BATCH: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'analysis/html']);
+const BATCH: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'analysis/html', 'routing/run']);
 
 /** A request on its way, as far as messages need to know it. */
 export interface Activity {
@@ -24,6 +24,12 @@ const WORDS: Readonly<Record<EngineMethod, string>> = {
   'analysis/expert': 'describing an expert',
   'analysis/ablation': 'measuring an ablation',
   'analysis/html': 'writing a report',
+  'routing/run': 'routing a text',
+  'routing/update': 'routing an edited text',
+  'routing/slice': 'reading routing weights',
+  'routing/summary': 'summing up routing',
+  'routing/describe': 'looking for routers',
+  'routing/trained': 'comparing a router with its experts',
   'tensors/statistics': 'reading tensor statistics',
   'tensors/tile': 'reading a tensor',
   'store/clear': 'clearing the cached results',

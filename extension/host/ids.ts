@@ -15,6 +15,18 @@ export const COMMANDS = {
   refreshView: 'modulens.refreshView',
   copyPath: 'modulens.copyPath',
   reveal: 'modulens.reveal',
+  showRouting: 'modulens.showRouting',
+  clearRouting: 'modulens.clearRouting',
+  chooseRouting: 'modulens.chooseRouting',
+  previousRoutingLayer: 'modulens.previousRoutingLayer',
+  nextRoutingLayer: 'modulens.nextRoutingLayer',
+  previousSwitch: 'modulens.previousSwitch',
+  nextSwitch: 'modulens.nextSwitch',
+  describeRouting: 'modulens.describeRouting',
+  pinToken: 'modulens.pinToken',
+  comparePinned: 'modulens.comparePinned',
+  openRouting: 'modulens.openRouting',
+  whyExpert: 'modulens.whyExpert',
 } as const;
 export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
 
@@ -29,6 +41,8 @@ export interface SettingTypes {
   'modulens.experts': number;
   'modulens.topK': number;
   'modulens.seed': number;
+  'modulens.routingSummary': 'cursorLine' | 'allVisible' | 'off';
+  'modulens.routingCodeLens': boolean;
 }
 export type SettingId = keyof SettingTypes;
 
@@ -43,6 +57,8 @@ export const SETTING_SCOPES: Readonly<Record<SettingId, 'machine' | 'resource'>>
   'modulens.experts': 'resource',
   'modulens.topK': 'resource',
   'modulens.seed': 'resource',
+  'modulens.routingSummary': 'resource',
+  'modulens.routingCodeLens': 'resource',
 };
 
 /** A change of one of these reaches the engine only through a restart. */
@@ -55,8 +71,10 @@ export interface ContextTypes {
   'modulens.analysisRunning': boolean;
   /** The view has looked at the workspace at least once (before that the welcome text would be premature). */
   'modulens.scanned': boolean;
+  /** The active text editor shows routing. */
+  'modulens.routingActive': boolean;
 }
-export const CONTEXT_KEYS = ['modulens.checkpointFolders', 'modulens.analysisRunning', 'modulens.scanned'] as const satisfies readonly (keyof ContextTypes)[];
+export const CONTEXT_KEYS = ['modulens.checkpointFolders', 'modulens.analysisRunning', 'modulens.scanned', 'modulens.routingActive'] as const satisfies readonly (keyof ContextTypes)[];
 
 export const VIEW_CONTAINER = 'modulens';
 export const CHECKPOINTS_VIEW = 'modulens.checkpoints';
@@ -65,6 +83,9 @@ export const TENSORS_EDITOR = 'modulens.tensors';
 /** The same editor for files that others may open too; offered under "Reopen Editor With". */
 export const TENSORS_EDITOR_OPTION = 'modulens.tensorsOther';
 export const ANALYSIS_PANEL = 'modulens.analysis';
+export const ROUTING_PANEL = 'modulens.routing';
+/** Languages that "Show routing" is offered on; the command works on any text. */
+export const ROUTING_LANGUAGES = ['plaintext', 'markdown', 'jsonl', 'jsonlines', 'json-lines'] as const;
 export const WALKTHROUGH = 'start';
 
 /** Kinds of tree items, for `viewItem` in menus. */

@@ -2,8 +2,9 @@ import * as vscode from 'vscode';
 import { CheckpointsTree } from './checkpointsView';
 import { registerCommand } from './contributions';
 import { Disposables } from './disposables';
-import { ANALYSIS_PANEL, CHECKPOINTS_VIEW, COMMANDS, TENSORS_EDITOR, TENSORS_EDITOR_OPTION } from './ids';
+import { ANALYSIS_PANEL, CHECKPOINTS_VIEW, COMMANDS, ROUTING_PANEL, TENSORS_EDITOR, TENSORS_EDITOR_OPTION } from './ids';
 import type { Root } from './root';
+import { LensProviders } from './routing/lensProviders';
 import { TensorsEditorProvider } from './tensorsEditor';
 
 /** Entry point of the extension. Registers what VS Code may call; everything behind it is loaded when it is called. */
@@ -12,7 +13,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('Modulens', { log: true });
   const disposables = new Disposables();
   context.subscriptions.push(log, disposables);
-  const root = lazyRoot(context, log, disposables);
+  const lensProviders = disposables.add(new LensProviders());
+  const root = lazyRoot(context, log, disposables, (made) => lensProviders.connect(made.lens));
 
   for (const id of Object.values(COMMANDS)) disposables.add(registerCommand(id, async (target) => (await root()).run(id, target)));
 
@@ -22,6 +24,12 @@ export function activate(context: vscode.ExtensionContext): void {
   disposables.add(
     vscode.window.registerWebviewPanelSerializer(ANALYSIS_PANEL, {
       deserializeWebviewPanel: async (panel, state: unknown) => (await root()).panels.revive(panel, state),
+    }),
+  );
+
+  disposables.add(
+    vscode.window.registerWebviewPanelSerializer(ROUTING_PANEL, {
+      deserializeWebviewPanel: async (panel, state: unknown) => (await root()).lens.panels.revive(panel, state),
     }),
   );
 
@@ -36,7 +44,13 @@ export function activate(context: vscode.ExtensionContext): void {
   log.info(`activated in ${(performance.now() - begun).toFixed(1)} ms`);
 }
 
-function lazyRoot(context: vscode.ExtensionContext, log: vscode.LogOutputChannel, disposables: Disposables): () => Promise<Root> {
+function lazyRoot(context: vscode.ExtensionContext, log: vscode.LogOutputChannel, disposables: Disposables, made: (root: Root) => void): () => Promise<Root> {
   let root: Promise<Root> | null = null;
-  return () => (root ??= import('./root').then((module) => disposables.add(new module.Root(context, log))));
+  const make = async (): Promise<Root> => {
+    const { Root: RootClass } = await import('./root');
+    const one = disposables.add(new RootClass(context, log));
+    made(one);
+    return one;
+  };
+  return () => (root ??= make());
 }

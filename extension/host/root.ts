@@ -5,6 +5,7 @@ import { type CommandContext, COMMAND_TABLE } from './commands';
 import { Disposables } from './disposables';
 import { EngineOwner } from './engineOwner';
 import type { CommandId } from './ids';
+import { RoutingLens } from './routing/routingLens';
 import { showError } from './showError';
 import { StatusBar } from './statusBar';
 
@@ -13,6 +14,7 @@ export class Root extends Disposables implements CommandContext {
   readonly engine: EngineOwner;
   readonly checkpoints: CheckpointIndex;
   readonly panels: AnalysisPanels;
+  readonly lens: RoutingLens;
 
   constructor(
     readonly context: vscode.ExtensionContext,
@@ -22,6 +24,7 @@ export class Root extends Disposables implements CommandContext {
     this.engine = this.add(new EngineOwner(context, log));
     this.checkpoints = this.add(new CheckpointIndex(log));
     this.panels = this.add(new AnalysisPanels(this));
+    this.lens = this.add(new RoutingLens(this));
     this.add(new StatusBar(this.engine));
     // What is found on activation feeds the folder menu; nobody waits for it.
     this.checkpoints.scan().catch((error: unknown) => log.warn(`the workspace could not be searched: ${String(error)}`));

@@ -1,0 +1,92 @@
+import type { Carried } from './changes';
+import { freshUnits } from './changes';
+import type { TextBlock } from './blocks';
+import type { LineTable } from './lineTable';
+import { isCausal } from './request';
+import { indexSpans, type SpanIndex } from './spanIndex';
+import { type Channel, tintTokens } from './tints';
+import type { TraceView } from './traceView';
+import type { Letters } from './facts';
+
+/** A block as it stands in the document now, and the routing that is known of it. */
+export class BlockState {
+  trace: TraceView | null = null;
+  record = 0;
+  /** The text that `trace` belongs to. */
+  routed: string | null = null;
+  request: AbortController | null = null;
+  private spans: { readonly lines: LineTable; readonly trace: TraceView; readonly block: TextBlock; readonly index: SpanIndex } | null = null;
+  private colours: { readonly key: string; readonly trace: TraceView; readonly letters: Letters; readonly tints: Int8Array } | null = null;
+
+  constructor(
+    /** Names the block to the engine over its edits. */
+    readonly session: string,
+    public block: TextBlock,
+  ) {}
+
+  show(trace: TraceView, record: number, text: string): void {
+    this.trace = trace;
+    this.record = record;
+    this.routed = text;
+  }
+
+  get isStale(): boolean {
+    return this.routed !== this.block.text;
+  }
+
+  /** Units from the beginning whose routing holds. */
+  get fresh(): number {
+    if (this.trace === null || this.routed === null) return 0;
+    return freshUnits(this.routed, this.block.text, isCausal(this.trace.head.model.kind));
+  }
+
+  get cut(): number {
+    return this.trace?.head.records[this.record]?.cut ?? 0;
+  }
+
+  /** Tokens of the trace that belong to this block. */
+  get tokens(): readonly number[] {
+    const record = this.trace?.head.records[this.record];
+    return record ? Array.from({ length: record.to - record.from }, (_, i) => record.from + i) : [];
+  }
+
+  get staleTokens(): number {
+    if (!this.isStale || this.trace === null) return 0;
+    const { fresh, trace } = this;
+    return this.tokens.filter((token) => (trace.head.tokens[token].end ?? 0) > fresh).length;
+  }
+
+  /** Spans of what is fresh; made again when the document, the trace or the block has changed. */
+  index(lines: LineTable): SpanIndex | null {
+    if (this.trace === null) return null;
+    if (this.spans?.lines !== lines || this.spans.trace !== this.trace || this.spans.block !== this.block) {
+      this.spans = { lines, trace: this.trace, block: this.block, index: indexSpans(this.block, this.trace.head, this.record, lines, this.fresh) };
+    }
+    return this.spans.index;
+  }
+
+  tints(site: number, channel: Channel, letters: Letters): Int8Array | null {
+    if (this.trace === null || !this.trace.has(site)) return null;
+    const key = `${site} ${channel}`;
+    if (this.colours?.key !== key || this.colours.trace !== this.trace || this.colours.letters !== letters) this.colours = { key, trace: this.trace, letters, tints: tintTokens(this.trace, site, channel, letters) };
+    return this.colours.tints;
+  }
+}
+
+/** Block states after an edit: carried ones keep trace and session, those that are gone are cancelled. */
+export function carryStates(old: readonly BlockState[], carried: readonly Carried[], make: (block: TextBlock) => BlockState): readonly BlockState[] {
+  const kept = new Set<BlockState>();
+  const next = carried.map(({ block, was }) => {
+    const state = was === null ? undefined : old[was];
+    if (!state) return make(block);
+    kept.add(state);
+    if (state.block.text !== block.text) {
+      state.request?.abort();
+      state.request = null;
+    }
+    state.block = block;
+    return state;
+  });
+  for (const state of old) if (!kept.has(state)) state.request?.abort();
+  return next;
+}
