@@ -133,8 +133,8 @@ function program(): Command {
     .addOption(new Option('--router <name>', 'what decides').choices(ROUTERS).default('avg-k'))
     .option('--modules <folder>', 'folder of LoRAs on this base (arrow)').option('--trace <file>', 'a trace made elsewhere (imported): .json, or .npy of expert ids')
     .option('--experts <n>', 'experts per layer of a partition by keys', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
-    .option('--temperature <t>', 'of a library\'s softmax', positive).option('--base-activations', 'route a library on the base alone: cheap and approximate')
-    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean }) => perform(options, async (context) =>
+    .option('--temperature <t>', 'of a library\'s softmax', positive).option('--base-activations', 'route a library on the base alone: cheap and approximate').option('--compare-keys', 'whether a model\'s own router looks like avg-k (native)')
+    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean }) => perform(options, async (context) =>
       (await import('./operations/routeCommand')).run({ ...options, path: checkpoint }, context), formatRouting));
 
   command('evaluate <checkpoint>', 'loss of a checkpoint on texts, with and without modules')

@@ -52,6 +52,7 @@ export function formatRouting(d: RouteDocument): string {
   return [
     table([['checkpoint', `${d.model.name}, ${d.model.kind}`], ['router', `${d.router}; ${PROVENANCE[d.provenance]}; ${d.composition === 'none' ? 'nothing is run with it' : `${d.composition} are mixed`}`], ['text', `${formatNumber(d.summary.tokens)} tokens in ${formatNumber(d.records.length)} texts${labelled ? `, labels ${d.summary.labels.join(', ')}` : ''}`], ['device', d.device.used ?? 'none'], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
     '', table([['site', 'experts', 'most frequent first', 'entropy, nats', 'switches between neighbours', ...(labelled ? ['labels apart, nats'] : [])], ...sites]),
-    ...(d.summary.matching ? ['', `experts of neighbouring layers, matched by shared tokens: ${formatScore(d.summary.matching).value}, ${formatScore(d.summary.matching).null}`] : []), ...notes(d),
+    ...(d.summary.matching ? ['', `experts of neighbouring layers, matched by shared tokens: ${formatScore(d.summary.matching).value}, ${formatScore(d.summary.matching).null}`] : []),
+    ...(d.trained ? ['', 'the trained router beside avg-k over the experts\u2019 mean keys', table([['site', 'cosine of its rows with their experts\u2019 keys', 'same choices'], ...d.trained.map(({ site, cosine, agreement }) => [site, ...[cosine, agreement].map((score) => { const t = formatScore(score); return `${t.value}, ${t.null}, ${t.verdict}`; })])])] : []), ...notes(d),
   ].join('\n');
 }

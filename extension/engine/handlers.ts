@@ -36,6 +36,7 @@ export const handlers: HandlerTable = {
   'routing/update': async (params, context) => interactive(context, async () => (await import('./operations/route')).update(params, context)),
   'routing/slice': async (params) => (await import('./operations/route')).slice(params),
   'routing/summary': async (params, context) => (await import('./operations/route')).summary(params, context),
+  'routing/trained': async (params, context) => (await import('./operations/route')).trained(params, context),
   'routing/describe': async (params, context) => (await import('./operations/describeRouting')).run(params, context),
   'tensors/statistics': async (params, context) => (await import('./operations/tensors')).statistics(params, context),
   'tensors/tile': async (params, context) => interactive(context, async () => (await import('./operations/tensors')).tile(params, context)),

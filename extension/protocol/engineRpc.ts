@@ -1,7 +1,7 @@
 import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, DeviceName, ExpertDetail, HeatmapTile, InspectDocument, LayerPicture, LayerResult, ModelFacts, PartitionMethod, TensorStatistics, TensorTile } from './documents';
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
-import type { RoutableKind, RouteRequest, RouterName, RoutingResult, RoutingSlice, RoutingSummary } from './routing';
+import type { RoutableKind, RouteRequest, RouterName, RoutingResult, RoutingSlice, RoutingSummary, TrainedVersusKeys } from './routing';
 
 export interface AnalyzeOptions {
   /** .txt or .jsonl; undefined = the default probe set. */
@@ -67,8 +67,10 @@ export interface EngineRequests {
   /** Numbers of some sites of a kept trace; fails with `routing/gone` when it is kept no more. */
   'routing/slice': [{ key: string; from: number; to: number }, RoutingSlice];
   'routing/summary': [{ key: string }, RoutingSummary];
-  /** What a folder of adapters or a checkpoint offers to route with. */
-  'routing/describe': [{ path: string }, { kinds: RoutableKind[]; routers: { name: RouterName; title: string; says: string; available: boolean; why?: string }[] }];
+  /** Whether a model's own router looks like avg-k; reads every expert's gate. */
+  'routing/trained': [{ run: string; request: RouteRequest }, { sites: readonly TrainedVersusKeys[] }];
+  /** What a folder of adapters or a checkpoint offers to route with; `modules`: the folder of adapters that was found, there or beside the checkpoint. */
+  'routing/describe': [{ path: string }, { kinds: RoutableKind[]; routers: { name: RouterName; title: string; says: string; available: boolean; why?: string; modules?: string }[] }];
   'tensors/statistics': [{ path: string; names: string[] }, TensorStatistics[]];
   'tensors/tile': [{ path: string; name: string; leading: number[]; width: number; height: number }, TensorTile];
   'store/clear': [Record<string, never>, { bytes: number }];

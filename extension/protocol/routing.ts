@@ -122,6 +122,8 @@ export interface RouteDocument extends DocumentHead, RoutingHead {
   readonly entropies: JsonArray;
   readonly meanWeights: JsonArray;
   readonly summary: RoutingSummary;
+  /** With `--compare-keys`, on models with a router of their own. */
+  readonly trained?: readonly TrainedVersusKeys[];
 }
 
 /** What a trace says as a whole, each figure with what chance gives. */
@@ -149,6 +151,16 @@ export interface SiteSummary {
   readonly divergence: Score | null;
   /** Share of neighbouring tokens with different first experts; null = tokens in random order. */
   readonly switchRate: Score;
+}
+
+/** How like avg-k a trained router is at one site. */
+export interface TrainedVersusKeys {
+  readonly site: string;
+  readonly layer: number;
+  /** Mean cosine of a router row with the mean gate key of its own expert. */
+  readonly cosine: Score;
+  /** Share of choices that a router made of those mean keys would have made too. */
+  readonly agreement: Score;
 }
 
 /** What to route with, on which texts. */

@@ -1,23 +1,32 @@
+import path from 'node:path';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import { toErrorRecord } from '../../protocol/errors';
 import type { EngineResult } from '../../protocol/engineRpc';
-import type { RoutableKind, RouterName } from '../../protocol/routing';
+import type { RouterName } from '../../protocol/routing';
+import { describeRoutable } from '../../routing/library/detect';
 import { EMERGENT, routers } from '../../routing/index';
 import type { OperationContext } from '../context';
 import { describeModel, type DescribedModel } from '../modelFacts';
 
 /** What a checkpoint or a folder of adapters offers to route with, and why the other routers cannot be used on it. */
-export async function run({ path }: { readonly path: string }, _context: OperationContext): Promise<EngineResult<'routing/describe'>> {
-  const [described, kinds] = await Promise.all([openCheckpoint(path).then(describeModel).catch((error: unknown) => toErrorRecord(error).message), describeRoutable(path)]);
+export async function run({ path: target }: { readonly path: string }, _context: OperationContext): Promise<EngineResult<'routing/describe'>> {
+  const [described, kinds, library] = await Promise.all([openCheckpoint(target).then(describeModel).catch((error: unknown) => toErrorRecord(error).message), describeRoutable(target), libraryAt(target)]);
   const why = (name: RouterName): string | null => {
-    if (name === 'arrow') return kinds.some((kind) => kind.router === 'arrow') ? null : 'Needs a folder with two or more LoRAs of this base.';
+    if (name === 'arrow') return library === null ? 'It needs a folder with two or more LoRAs of this base.' : null;
     if (typeof described === 'string') return described;
     return cannotRun(described) ?? (EMERGENT.has(name) ? noDenseLayer(described) : noGate(described));
   };
-  return { kinds: [...kinds], routers: [...routers.values()].map(({ name, title, says }) => { const reason = why(name); return { name, title, says, available: reason === null, ...(reason === null ? {} : { why: reason }) }; }) };
+  return {
+    kinds: [...kinds],
+    routers: [...routers.values()].map(({ name, title, says }) => { const reason = why(name); return { name, title, says, available: reason === null, ...(reason === null ? {} : { why: reason }), ...(name === 'arrow' && library !== null ? { modules: library } : {}) }; }),
+  };
 }
 
-const describeRoutable = async (_path: string): Promise<readonly RoutableKind[]> => [];
+/** The folder of LoRAs that Arrow would take: the target, or the one that it lies in. */
+async function libraryAt(target: string): Promise<string | null> {
+  for (const folder of [target, path.dirname(path.resolve(target))]) if ((await describeRoutable(folder)).some((kind) => kind.router === 'arrow')) return folder;
+  return null;
+}
 
 function cannotRun({ model, cannotRun: error, facts }: DescribedModel): string | null {
   if (!model) return error?.message ?? 'The family is not known.';

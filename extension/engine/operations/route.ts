@@ -4,11 +4,12 @@ import { blockParameters, ForwardPass } from '../../probe/forward';
 import { tokensPerRun } from '../../probe/pack';
 import { type DeviceChoice, type DeviceUse, type JsonArray, type Notice, SCHEMA_VERSION } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
-import type { RouteDocument, RouteRequest, RoutingResult, RoutingSlice, RoutingSummary, RoutingTrace } from '../../protocol/routing';
+import type { RouteDocument, RouteRequest, RoutingResult, RoutingSlice, RoutingSummary, RoutingTrace, TrainedVersusKeys } from '../../protocol/routing';
 import { VERSION } from '../../protocol/version';
 import { LiveRouting, routePass } from '../../routing/runRouter';
 import { summarySteps } from '../../routing/summary';
 import { sliceOf } from '../../routing/trace';
+import { trainedVersusKeys } from '../../routing/trainedRouter';
 import type { OperationContext } from '../context';
 import { keepTrace, keptTrace } from '../routing/keptTraces';
 import { headOf, type OpenRouting, openRouting } from '../routing/openRouting';
@@ -89,9 +90,16 @@ export function summary({ key }: { readonly key: string }, context: OperationCon
   return finishInTurns(summarySteps(keptTrace(key), 0), context.signal);
 }
 
+/** Compares a model's own router with avg-k over its experts' keys. */
+export async function trained({ request }: { readonly request: RouteRequest }, context: OperationContext, device?: DeviceChoice): Promise<{ readonly sites: readonly TrainedVersusKeys[] }> {
+  const open = await openRouting({ ...request, router: 'native' }, context), { ids } = headOf(open, request), { forward } = await runtimeHost.environment(device, context);
+  return { sites: await trainedVersusKeys(open.model, new ForwardPass(open.model, ids.filter((row) => row.length > 0), forward), open.router.sites.map((site) => site.layer), request.seed ?? 0) };
+}
+
 /** `modulens route`: the trace and its summary as one document. */
-export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<RouteDocument> {
-  return documentOf(await route(request, context, device), request.seed ?? 0, context);
+export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice, compareKeys = false): Promise<RouteDocument> {
+  const document = await documentOf(await route(request, context, device), request.seed ?? 0, context);
+  return compareKeys ? { ...document, trained: (await trained({ request }, context, device)).sites } : document;
 }
 
 /** A trace as a document, with its summary. */

@@ -17,6 +17,7 @@ export interface RouteCommand {
   readonly topK?: number;
   readonly temperature?: number;
   readonly baseActivations?: boolean;
+  readonly compareKeys?: boolean;
   readonly seed: number;
   readonly device: DeviceChoice;
 }
@@ -36,5 +37,6 @@ export async function run(command: RouteCommand, context: OperationContext): Pro
     path, router, seed, texts: textsOf(file.texts), ...(modules === undefined ? {} : { modules }), ...(layers === undefined ? {} : { layers }), ...(experts === undefined ? {} : { experts }),
     ...(topK === undefined ? {} : { topK }), ...(temperature === undefined ? {} : { temperature }), ...(baseActivations ? { baseActivations } : {}),
   };
-  return routeDocument(request, context, device);
+  if (command.compareKeys && router !== 'native') throw failure('usage', { message: '--compare-keys compares a model\u2019s own router: add --router native.' });
+  return routeDocument(request, context, device, command.compareKeys === true);
 }

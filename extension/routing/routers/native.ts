@@ -7,7 +7,7 @@ import type { PreparedRouter, Router, RouterRequest } from '../types';
 
 /** The router that a mixture of experts was trained with: its logits are a tap, its weights follow from them by the family's own rule. */
 export const nativeRouter: Router = {
-  name: 'native', title: 'the model\u2019s own router', says: 'Shows which experts a mixture-of-experts model sends each token to, exactly as it runs.',
+  name: 'native', title: 'The model\u2019s own router', says: 'Shows which experts a mixture-of-experts model sends each token to, exactly as it runs.',
   prepare: (request) => Promise.resolve().then(() => prepare(request)),
 };
 
