@@ -29,9 +29,11 @@ export async function bindLibrary(model: BoundModel, library: AdapterLibrary, ge
   const byWeight = new Map<string, readonly SiteExpert[]>();
   const sites: LibrarySite[] = [];
   for (const block of model.spec.stacks[0].blocks) {
-    for (const spec of linearsOf(block)) {
-      let experts = byWeight.get(spec.weight);
-      if (!experts) byWeight.set(spec.weight, (experts = await expertsAt(spec, library, placed, genKnowSub)));
+    const specs = linearsOf(block);
+    // Reading waits for the disk, so a block's maps wait together.
+    await Promise.all(specs.map(async (spec) => { if (!byWeight.has(spec.weight)) byWeight.set(spec.weight, await expertsAt(spec, library, placed, genKnowSub)); }));
+    for (const spec of specs) {
+      const experts = byWeight.get(spec.weight) ?? [];
       if (experts.length > 0) sites.push({ spec, layer: block.index, experts });
     }
   }
