@@ -108,7 +108,7 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
   const output = taps.get('output');
   if (output) b.output(BLOCK_OUTPUTS.hidden, output);
   options.extend?.(b, taps);
-  return b.build();
+  return b.build(block.ffn.kind === 'moe' ? { unpackEachRun: options.gather === true } : {});
 }
 
 function buildFfn(b: GraphBuilder, ffn: FfnSpec, apply: (spec: LinearSpec, x: Value) => Value, tap: (name: BlockTap, value: Value) => Value, x: Value, options: BlockOptions): Value {

@@ -1,4 +1,4 @@
-import type { Attribute, Dim, ElementType, Graph, Initializer, Node, Value, WeightData } from './ir';
+import type { Attribute, Dim, ElementType, Graph, Initializer, Node, Subgraph, Value, WeightData } from './ir';
 import type { OpName } from './opTable';
 
 /** The lowest finite float32: no lower bound. */
@@ -8,7 +8,8 @@ const LOWEST = -3.4028234663852886e38;
 export class GraphBuilder {
   private readonly inputs: Value[] = [];
   private readonly outputs: Value[] = [];
-  private readonly nodes: Node[] = [];
+  private nodes: Node[] = [];
+  private made = 0;
   private readonly initializers = new Map<string, Initializer>();
   private readonly used = new Set<string>();
 
@@ -51,7 +52,7 @@ export class GraphBuilder {
 
   /** Any operator with one output. */
   node(op: OpName, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>>, shape: readonly Dim[], type: ElementType = inputs[0].type, name?: string): Value {
-    const value: Value = { name: this.claim(name ?? `${op}_${this.nodes.length}`), type, shape };
+    const value: Value = { name: this.claim(name ?? `${op}_${this.made++}`), type, shape };
     this.nodes.push({ op, inputs: inputs.map((v) => v.name), outputs: [value.name], attributes });
     return value;
   }
@@ -80,7 +81,7 @@ export class GraphBuilder {
   }
   split(x: Value, axis: number, sizes: readonly number[]): Value[] {
     const at = (axis + x.shape.length) % x.shape.length;
-    const parts = sizes.map((size, i): Value => ({ name: this.claim(`Split_${this.nodes.length}.${i}`), type: x.type, shape: x.shape.map((d, j) => (j === at ? size : d)) }));
+    const serial = this.made++, parts = sizes.map((size, i): Value => ({ name: this.claim(`Split_${serial}.${i}`), type: x.type, shape: x.shape.map((d, j) => (j === at ? size : d)) }));
     this.nodes.push({ op: 'Split', inputs: [x.name, this.ints(`sizes.${sizes.join('_')}`, sizes).name], outputs: parts.map((p) => p.name), attributes: { axis: at } });
     return parts;
   }
@@ -89,8 +90,8 @@ export class GraphBuilder {
 
   /** The k largest along the last axis, largest first, and where they stand (int64); ties go to the lower index. */
   topK(x: Value, k: number): { readonly values: Value; readonly indices: Value } {
-    const shape = [...x.shape.slice(0, -1), k];
-    const values: Value = { name: this.claim(`TopK_${this.nodes.length}.values`), type: x.type, shape }, indices: Value = { name: this.claim(`TopK_${this.nodes.length}.indices`), type: 'int64', shape };
+    const shape = [...x.shape.slice(0, -1), k], serial = this.made++;
+    const values: Value = { name: this.claim(`TopK_${serial}.values`), type: x.type, shape }, indices: Value = { name: this.claim(`TopK_${serial}.indices`), type: 'int64', shape };
     this.nodes.push({ op: 'TopK', inputs: [x.name, this.ints(`k.${k}`, [k]).name], outputs: [values.name, indices.name], attributes: { axis: -1 } });
     return { values, indices };
   }
@@ -112,6 +113,22 @@ export class GraphBuilder {
     return this.node('Clip', [x, this.scalar(`clip.${low ?? -Infinity}`, low ?? LOWEST), this.scalar(`clip.${high}`, high)], {}, x.shape);
   }
 
+  /** `then()` where the one boolean of `condition` holds, else `otherwise()`; only the branch taken runs. Both give values of one type and rank. */
+  branch(condition: Value, then: () => Value, otherwise: () => Value, shape: readonly Dim[]): Value {
+    const inside = (make: () => Value): { readonly graph: Subgraph } => {
+      const around = this.nodes;
+      this.nodes = [];
+      try {
+        const value = make(), output = this.nodes.some((node) => node.outputs.includes(value.name)) ? value : this.node('Identity', [value], {}, value.shape);
+        return { graph: { nodes: this.nodes, output } };
+      } finally {
+        this.nodes = around;
+      }
+    };
+    const taken = inside(then), other = inside(otherwise);
+    return this.node('If', [condition], { then_branch: taken, else_branch: other }, shape, taken.graph.output.type);
+  }
+
   // ---- products and reductions
 
   matmul(a: Value, b: Value, shape: readonly Dim[]): Value { return this.node('MatMul', [a, b], {}, shape); }
@@ -125,8 +142,8 @@ export class GraphBuilder {
     return this.node(op, [x, this.ints(`axes.${at}`, [at])], { keepdims: keep ? 1 : 0 }, keep ? x.shape.map((d, i) => (i === at ? 1 : d)) : x.shape.filter((_, i) => i !== at));
   }
 
-  build(): Graph {
-    return { name: this.name, inputs: this.inputs, outputs: this.outputs, nodes: this.nodes, initializers: [...this.initializers.values()] };
+  build(options: Pick<Graph, 'unpackEachRun'> = {}): Graph {
+    return { ...options, name: this.name, inputs: this.inputs, outputs: this.outputs, nodes: this.nodes, initializers: [...this.initializers.values()] };
   }
 
   private claim(name: string): string {

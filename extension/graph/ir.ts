@@ -12,7 +12,13 @@ export interface Value {
   readonly shape: readonly Dim[];
 }
 
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+/** Nodes that run only when their branch is taken; they see the values of the graph around them. */
+export interface Subgraph {
+  readonly nodes: readonly Node[];
+  readonly output: Value;
+}
+
+export type Attribute = number | string | readonly number[] | { readonly float: number } | { readonly graph: Subgraph };
 
 export interface Node {
   readonly op: OpName;
@@ -37,4 +43,9 @@ export interface Graph {
   readonly outputs: readonly Value[];
   readonly nodes: readonly Node[];
   readonly initializers: readonly Initializer[];
+  /**
+   * Weights that are stored smaller than they are used (bfloat16, MXFP4) are unpacked in each run and not kept unpacked: those of a mixture would
+   * take two to eight times the bytes of their file, and most are not used by most tokens.
+   */
+  readonly unpackEachRun?: boolean;
 }

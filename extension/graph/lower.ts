@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { encodeModel, externalTensor, floatAttribute, inlineTensor, intAttribute, intsAttribute, stringAttribute, tensorValue } from '../checkpoint/onnxProto';
-import type { OnnxAttribute, OnnxTensor } from '../checkpoint/onnxTypes';
+import { encodeModel, externalTensor, floatAttribute, graphAttribute, inlineTensor, intAttribute, intsAttribute, stringAttribute, tensorValue } from '../checkpoint/onnxProto';
+import type { OnnxAttribute, OnnxNode, OnnxTensor } from '../checkpoint/onnxTypes';
 import { TYPE_CODES } from './builder';
-import type { Attribute, Graph, Initializer, Value } from './ir';
+import type { Attribute, Graph, Initializer, Node, Value } from './ir';
 import { IR_VERSION, OPS, OPSET } from './opTable';
 import { readFileRange } from './fileRange';
 
@@ -39,16 +39,24 @@ export function lowerGraph(graph: Graph): LoweredGraph {
     opsetImport: [{ domain: '', version: OPSET }, ...([...domains] as string[]).filter((d) => d !== '').map((domain) => ({ domain, version: 1 }))],
     graph: {
       name: graph.name, initializer, input: graph.inputs.map(info), output: graph.outputs.map(info),
-      node: graph.nodes.map((node, i) => ({ opType: node.op, domain: OPS[node.op].domain, name: `${graph.name}/${node.op}_${i}`, input: node.inputs, output: node.outputs, attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)) })),
+      node: lowerNodes(graph.name, graph.nodes),
     },
   });
   return { bytes, folder, weightBytes };
 }
 
-function attribute(name: string, value: Attribute): OnnxAttribute {
+function lowerNodes(graph: string, nodes: readonly Node[]): readonly OnnxNode[] {
+  return nodes.map((node, i) => ({ opType: node.op, domain: OPS[node.op].domain, name: `${graph}/${node.op}_${i}`, input: node.inputs, output: node.outputs, attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value, `${graph}/${node.op}_${i}`)) }));
+}
+
+function attribute(name: string, value: Attribute, owner: string): OnnxAttribute {
   if (typeof value === 'number') return intAttribute(name, value);
   if (typeof value === 'string') return stringAttribute(name, value);
   if ('float' in value) return floatAttribute(name, value.float);
+  if ('graph' in value) {
+    const { nodes, output } = value.graph, inside = `${owner}.${name}`;
+    return graphAttribute(name, { name: inside, node: lowerNodes(inside, nodes), initializer: [], input: [], output: [tensorValue(output.name, TYPE_CODES[output.type], output.shape)] });
+  }
   return intsAttribute(name, value);
 }
 

@@ -16,8 +16,8 @@ export interface MoeContext {
 }
 
 /**
- * A mixture of experts on `[tokens, d_model]`. Experts come one after the other, so that beyond the weights only one expert's activations
- * `[tokens, width]` are alive at a time.
+ * A mixture of experts on `[tokens, d_model]`. Experts come one after the other, so that beyond the weights in their file only one expert's
+ * unpacked weights and activations `[tokens, width]` are alive at a time (with `gather`; otherwise the runtime may keep all weights unpacked).
  */
 export function buildMoe(b: GraphBuilder, moe: MoeSpec, x: Value, context: MoeContext): Value {
   const weights = routingWeights(b, moe, context.tapLogits(context.apply(moe.router, x)));
@@ -27,7 +27,9 @@ export function buildMoe(b: GraphBuilder, moe: MoeSpec, x: Value, context: MoeCo
   for (const [e, expert] of moe.experts.entries()) {
     if (context.gather) {
       const chosen = b.nonZero(b.reshape(columns[e], [-1], ['tokens']), `chosen.${e}`), rows = b.reshape(chosen, [-1], [`chosen.${e}`]);
-      const output = b.mul(run(expert, b.gather(x, rows, 0)), b.gather(columns[e], rows, 0));
+      // An expert that no token chose costs nothing: neither its products nor the unpacking of its weights.
+      const input = b.gather(x, rows, 0), used = b.greater(b.reduce('ReduceMax', b.reshape(columns[e], [1, -1], [1, 'tokens']), 1, false), b.scalar('zero', 0));
+      const output = b.mul(b.branch(used, () => run(expert, input), () => input, input.shape), b.gather(columns[e], rows, 0));
       out = b.addRows(out ?? b.mul(x, b.scalar('zero', 0)), b.reshape(chosen, [-1, 1], [`chosen.${e}`, 1]), output);
     } else {
       const output = b.mul(run(expert, x), columns[e]);

@@ -16,7 +16,7 @@ const cpu = (opset: number): OpEntry => ({ opset, domain: '', devices: ['cpu'], 
 
 /** Every operator that our graphs may hold. The builder accepts no other; `opTable.test.ts` runs each on each device. */
 export const OPS = {
-  Abs: both(13), Add: both(14), Cast: both(19), Clip: both(13), Concat: both(13), Div: both(14), Exp: both(13), Gather: both(13), Gelu: both(20), Gemm: both(13), Greater: both(13),
+  Abs: both(13), Add: both(14), Cast: both(19), Clip: both(13), Concat: both(13), Div: both(14), Exp: both(13), Gather: both(13), Gelu: both(20), Gemm: both(13), Greater: both(13), If: cpu(19),
   LayerNormalization: both(17), MatMul: both(13), Mul: both(14), Neg: both(13), NonZero: cpu(13), ReduceMax: both(18), ReduceMean: both(18), ReduceSum: both(13), Relu: both(14), Reshape: both(19),
   ScatterElements: both(18), ScatterND: cpu(18), Sigmoid: both(13), Softmax: both(13), Split: both(18), Sqrt: both(13), Sub: both(14), Tanh: both(13), TopK: both(11), Transpose: both(13), Identity: both(19),
 } as const satisfies Readonly<Record<string, OpEntry>>;

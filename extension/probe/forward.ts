@@ -1,7 +1,7 @@
 import type { BoundModel } from '../architecture/resolve';
 import { linearsOf } from '../architecture/resolve';
 import { ropeTables } from '../architecture/rope';
-import type { BlockSpec, StackSpec } from '../architecture/spec';
+import type { BlockSpec, LinearSpec, StackSpec } from '../architecture/spec';
 import { assertUnchanged } from '../checkpoint/files';
 import { BLOCK_INPUTS, BLOCK_OUTPUTS, type BlockOptions, type BlockTap, buildBlock, tapsOf } from '../graph/block';
 import { buildEmbeddingStage, buildHeadSlice, buildPreHead } from '../graph/stages';
@@ -39,7 +39,7 @@ export class ForwardPass {
     this.stack = model.spec.stacks[0];
     this.embedder = new Embedder(model, this.stack);
     checkIds(sequences, this.embedder.vocabulary, this.stack.context);
-    this.packs = packSequences(sequences, tokensPerRun(blockParameters(this.stack.blocks[0])));
+    this.packs = packSequences(sequences, tokensPerRun(this.stack.blocks.reduce((most, block) => Math.max(most, blockParameters(block, environment.pool.device !== 'cpu')), 1)));
     this.tokens = this.packs.reduce((sum, pack) => sum + pack.tokens, 0);
   }
 
@@ -153,9 +153,12 @@ export class ForwardPass {
 /** Elements of weights or logits that one head slice may have (256 MB of float32 would be 64 M; half leaves room for both). */
 const SLICE_ELEMENTS = 32 << 20;
 
-/** Parameters in the linear maps of a block. */
-export function blockParameters(block: BlockSpec): number {
-  return linearsOf(block).reduce((sum, l) => sum + l.inWidth * l.outWidth, 0);
+/** Parameters of a block's linear maps that a token is multiplied with: of a mixture the experts that it uses, unless `everyExpert` runs. */
+export function blockParameters(block: BlockSpec, everyExpert = false): number {
+  const of = (linears: readonly LinearSpec[]): number => linears.reduce((sum, l) => sum + l.inWidth * l.outWidth, 0), all = of(linearsOf(block));
+  if (block.ffn.kind === 'ffn' || everyExpert) return all;
+  const { experts, k } = block.ffn, { gate, up, down } = experts[0];
+  return all - (experts.length - k) * of([gate, up, down]);
 }
 
 /** Tells sessions of a checkpoint from those of what its files held before. */

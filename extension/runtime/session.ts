@@ -34,6 +34,7 @@ export class GraphSession {
       enableCpuMemArena: true,
       ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
       extra: {
+        ...(graph.unpackEachRun ? { optimization: { disable_specified_optimizers: 'ConstantFolding' } } : {}),
         session: {
           ...(lowered.folder === null ? {} : { model_external_initializers_file_folder_path: lowered.folder }),
           ...(options.stays ? {} : { disable_prepacking: '1' }),

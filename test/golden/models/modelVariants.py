@@ -150,6 +150,25 @@ def _neox_legacy(folder: Path) -> None:
     _edit_config(change)(folder)
 
 
+def _mxfp4(folder: Path) -> None:
+    """Experts as GPT-OSS publishes them: random FP4 codes with a power of two for each 32, unpacked by the reference itself."""
+    generator = torch.Generator().manual_seed(11)
+
+    def change(tensors: dict) -> dict:
+        out = {}
+        for name, value in tensors.items():
+            if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+                out[name] = value
+                continue
+            experts, inner, outputs = value.shape
+            shape = (experts, outputs, inner // 32)
+            out[name + "_blocks"] = torch.randint(0, 256, (*shape, 16), generator=generator, dtype=torch.uint8)
+            out[name + "_scales"] = torch.randint(122, 126, shape, generator=generator, dtype=torch.uint8)
+        return out
+    _edit_weights(change)(folder)
+    _edit_config(lambda config: config.update(quantization_config={"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}))(folder)
+
+
 LLAMA3 = _rope(
     rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16,
 )
@@ -252,4 +271,6 @@ VARIANTS: list[Variant] = [
             "attention sinks, window in block 0, interleaved experts with biases, clamped activation", {"swiglu_limit": 7.0}),
     Variant("gpt-oss-bf16", t.GptOssForCausalLM, _moe(t.GptOssConfig, num_local_experts=4, sliding_window=5, rope_parameters=YARN_OSS),
             "as published before packing: bfloat16", {"sliding_window": 40}, dtype=torch.bfloat16),
+    Variant("gpt-oss-mxfp4", t.GptOssForCausalLM, _moe(t.GptOssConfig, hidden_size=32, intermediate_size=32, num_local_experts=3, sliding_window=5, rope_parameters=YARN_OSS),
+            "experts packed as MXFP4", {"sliding_window": 40}, dtype=torch.bfloat16, rewrite=_mxfp4),
 ]

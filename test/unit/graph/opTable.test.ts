@@ -65,6 +65,7 @@ const CASES: { readonly [O in OpName]: Expectation } = {
   Gemm: { build: (b, x) => b.gemm(x, b.floats('w', [3, 4], W), { transposed: false, width: 4, bias: b.floats('bias', [4], [1, 2, 3, 4]) }), expected: product([1, 2, 3, 4]) },
   Greater: { build: (b, x, y) => b.cast(b.greater(x, y), 'float32'), expected: pair((x, y) => (x > y ? 1 : 0)) },
   Identity: { build: (b, x) => b.node('Identity', [x], {}, x.shape), expected: X },
+  If: { build: (b, x, y) => { const large = (value: Value): Value => b.greater(b.reduce('ReduceMax', b.reshape(value, [1, -1], [1, 6]), 1, false), b.scalar('one', 1)); return b.add(b.branch(large(x), () => b.mul(x, y), () => x, x.shape), b.branch(large(b.unary('Neg', b.mul(x, x))), () => y, () => b.unary('Neg', x), x.shape)); }, expected: pair((x, y) => x * y - x) },
   LayerNormalization: { build: (b, x, y) => b.node('LayerNormalization', [x, y, b.floats('shift', [3], [1, 2, 3])], { axis: -1, epsilon: { float: 1e-5 } }, x.shape), expected: rows(normal).flat().map((v, i) => v * Y[i % 3] + (i % 3) + 1) },
   MatMul: { build: (b, x) => b.matmul(x, b.floats('w', [3, 4], W), [2, 4]), expected: product() },
   Mul: { build: (b, x, y) => b.mul(x, y), expected: pair((x, y) => x * y) },
