@@ -93,9 +93,9 @@ export function moved(marks: readonly Mark[], dx: number, dy: number): readonly 
   });
 }
 
-/** Paths here use M, L, H, V and Z with absolute coordinates only. */
+/** Paths here use M, L, C, H, V and Z with absolute coordinates only. */
 function movedPath(d: string, dx: number, dy: number): string {
-  return d.replace(/([MLHV])([^MLHVZ]*)/g, (_, command: string, numbers: string) => {
+  return d.replace(/([MLCHV])([^MLCHVZ]*)/g, (_, command: string, numbers: string) => {
     const values = numbers.trim().split(/[\s,]+/).filter(Boolean).map(Number);
     const out = values.map((value, i) => value + (command === 'H' ? dx : command === 'V' ? dy : i % 2 === 0 ? dx : dy));
     return command + out.map((value) => round(value)).join(' ');

@@ -16,7 +16,8 @@ export function drawCanvas(drawing: Drawing, ratio: number, resolve: Resolve, ca
   return canvas;
 }
 
-function drawMark(context: CanvasRenderingContext2D, mark: Mark, resolve: Resolve): void {
+/** One mark on a canvas whose transform is set. */
+export function drawMark(context: CanvasRenderingContext2D, mark: Mark, resolve: Resolve): void {
   if (mark.kind === 'raster') {
     context.drawImage(rasterCanvas(mark.rgba, mark.columns, mark.rows), mark.x, mark.y, mark.width, mark.height);
     return;

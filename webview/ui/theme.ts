@@ -57,18 +57,19 @@ export class Theme {
     return [r, g, b];
   }
 
-  #channels(colour: string): readonly [number, number, number] {
+  /** A CSS colour as numbers. */
+  channels(colour: string): readonly [number, number, number] {
     const hex = this.resolve(colour);
     return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)) as unknown as readonly [number, number, number];
   }
 
   /** Magnitudes. */
   get sequential(): Ramp {
-    return (this.#sequential ??= rampOf(SEQUENTIAL.map((stop) => this.#channels(stop))));
+    return (this.#sequential ??= rampOf(SEQUENTIAL.map((stop) => this.channels(stop))));
   }
 
   /** Signed values; the middle is the page. */
   get diverging(): Ramp {
-    return (this.#diverging ??= rampOf(DIVERGING.map((stop) => this.#channels(stop))));
+    return (this.#diverging ??= rampOf(DIVERGING.map((stop) => this.channels(stop))));
   }
 }

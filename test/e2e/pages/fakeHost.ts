@@ -1,6 +1,9 @@
+import type { WeightSemantics } from '../../../extension/protocol/routing';
 import type { HostMessage, PageMessage } from '../../../extension/protocol/pageMessages';
 import { EIGHT_LABELS, inventedAblation, inventedDocument, inventedExpert, inventedHead, inventedLayer, inventedPicture, inventedTile } from './inventedAnalysis';
 import type { InventedOptions } from './inventedAnalysis';
+import type { InventedTrace } from './inventedRouting';
+import { inventedTrace } from './inventedRouting';
 import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
 
 /**
@@ -19,11 +22,32 @@ const sent: PageMessage[] = [];
 let kept: unknown = query.has('layer') ? { layer: number('layer', 7), expert: query.has('expert') ? number('expert', 4) : null, map: query.get('map') ?? 'excess' } : undefined;
 const delay = number('delay', 0);
 
+let trace: InventedTrace | null = null;
+
 const post = (message: HostMessage): void => {
   setTimeout(() => window.postMessage(message, '*'), delay);
 };
 
+/** The routing page's beginning: cases normal, sites, large, running, error, stale, nolabels. */
+function greetRouting(): void {
+  const empty = state === 'running' || state === 'error' || state === 'starting';
+  const kind = query.get('kind') === 'sites' ? 'sites' : query.get('kind') === 'large' ? 'large' : 'layers';
+  trace = empty ? null : inventedTrace({ kind, labels: state !== 'nolabels', semantics: (query.get('semantics') ?? undefined) as WeightSemantics | undefined });
+  post({
+    type: 'routing/state', source: 'five-kinds.jsonl', model: kind === 'sites' ? 'invented-numbers + 6 LoRA adapters' : 'invented-numbers', result: trace?.result ?? null, summary: trace?.summary ?? null, texts: trace?.texts ?? [], stale: state === 'stale',
+    state: state === 'running' ? 'running' : state === 'starting' ? 'starting' : state === 'error' ? 'failed' : 'done',
+    error: state === 'error' ? { code: 'routing/library', args: {}, exit: 3, message: 'invented/loras cannot be routed: adapter “chat” was trained on a base of width 1 024 and this one has 768. Choose the base that the adapters name in adapter_config.json, or leave the adapter out.' } : null,
+  });
+  if (state === 'running') post({ type: 'analysis/progress', progress: { stage: 'layer 5: routing 228 tokens', done: 5, total: 12, etaSeconds: 3 } });
+  const split = trace?.result.head.tokens.findIndex((token) => token.text === 'split') ?? -1;
+  if (trace && query.get('locked') !== 'no') post({ type: 'routing/selection', selection: { token: split >= 0 ? split : 57, site: kind === 'sites' ? 18 : kind === 'large' ? 100 : 7, expert: null, locked: true, pinned: query.has('pins') ? [12, 90] : [] } });
+}
+
 function greet(): void {
+  if (document.body.dataset['page'] === 'routing') {
+    greetRouting();
+    return;
+  }
   if (document.body.dataset['page'] === 'tensors') {
     const count = number('tensors', 197187);
     post({ type: 'tensors/state', document: state === 'error' ? null : inventedInspect(count), error: state === 'error' ? { code: 'checkpoint/truncated', args: {}, exit: 3, message: 'model.safetensors is cut off: its header describes 106 GB and the file has 68.8 GB. The first tensor past the end is model.layers.17.mlp.experts.1.gate_proj.weight. Download the file again.' } : null });
@@ -42,7 +66,7 @@ function greet(): void {
 }
 
 function answer(method: string, raw: unknown): unknown {
-  const p = raw as { layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
+  const p = raw as { from: number; to: number; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
   switch (method) {
     case 'analysis/picture':
       return inventedPicture(options, p.layer);
@@ -52,6 +76,8 @@ function answer(method: string, raw: unknown): unknown {
       return inventedExpert(options, p.layer, p.expert);
     case 'analysis/ablation':
       return inventedAblation(options, p.layer, p.expert);
+    case 'routing/slice':
+      return trace?.slice(p.from, p.to);
     case 'tensors/statistics':
       return p.names.map((name) => inventedStatistics(name));
     default:

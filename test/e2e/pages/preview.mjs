@@ -3,7 +3,7 @@
  * Shows the pages without VS Code and without an engine: builds them, loads them in headless Chromium under the host's
  * content security policy with INVENTED data, takes screenshots in four themes and several widths, and runs axe-core.
  *
- *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors] [--case name,...] [--theme dark,light,hc,hcl]
+ *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing] [--case name,...] [--theme dark,light,hc,hcl]
  *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
  *
  * Exits 1 when a page logs an error, breaks its policy, scrolls sideways or has an A/AA violation.
@@ -46,6 +46,23 @@ const CASES = {
     table: { query: 'layer=7&expert=4', act: async (page) => page.keyboard.press('t') },
     menu: { query: 'layer=7&expert=4', act: async (page) => page.getByRole('button', { name: /Export/ }).click() },
   },
+  routing: {
+    normal: { query: '' },
+    sites: { query: 'kind=sites' },
+    running: { query: 'state=running' },
+    error: { query: 'state=error' },
+    stale: { query: 'state=stale' },
+    nolabels: { query: 'state=nolabels' },
+    unlocked: { query: 'locked=no' },
+    pins: { query: 'pins=1' },
+    large: { query: 'kind=large' },
+    signed: { query: 'semantics=signed' },
+    sigmoid: { query: 'semantics=sigmoid' },
+    sub: { query: 'kind=sites&semantics=sub-simplex' },
+    filter: { query: '', act: (page) => page.getByLabel('Text').selectOption('label:code') },
+    table: { query: '', act: (page) => page.keyboard.press('t') },
+    menu: { query: '', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
+  },
   tensors: {
     normal: { query: 'tensors=197187', act: openProjection },
     filter: { query: 'tensors=197187', act: async (page) => {
@@ -86,7 +103,7 @@ else {
 async function bundle() {
   const result = await esbuild.build({
     absWorkingDir: ROOT, bundle: true, write: false, outdir: 'out', format: 'iife', platform: 'browser', target: ['chrome128'], logLevel: 'warning',
-    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
+    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
   });
   const out = new Map(result.outputFiles.map((file) => [`/${path.basename(file.path)}`, file.contents]));
   out.set('/themes.css', fs.readFileSync(path.join(HERE, 'themes.css')));
@@ -100,7 +117,7 @@ function respond(request, response, out) {
   if (body) {
     response.writeHead(200, { 'content-type': name.endsWith('.css') ? 'text/css' : 'text/javascript' });
     response.end(body);
-  } else if (name === 'analysis' || name === 'tensors') {
+  } else if (['analysis', 'tensors', 'routing'].includes(name)) {
     const theme = THEMES[url.searchParams.get('theme') ?? 'dark'] ?? THEMES.dark;
     const policy = "default-src 'none'; img-src 'self' data: blob:; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src 'self'; script-src 'nonce-preview'";
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });

@@ -1,0 +1,194 @@
+import type { RoutingHead, RoutingRecord, RoutingResult, RoutingSite, RoutingSlice, RoutingSummary, RoutingToken, SiteSummary, WeightSemantics } from '../../../extension/protocol/routing';
+import { NEAR_TIE } from '../../../extension/protocol/routing';
+import type { Score } from '../../../extension/protocol/score';
+import { divergence } from '../../../webview/render/routingMetrics';
+import { switchScore } from '../../../webview/render/routingNull';
+import { countedTokens, sitesOf, siteStats } from '../../../webview/render/routingTrace';
+import { seeded } from './inventedAnalysis';
+
+/** INVENTED routing with a plausible shape, for looking at the page without an engine. Nothing here was measured. */
+export interface InventedRouting {
+  readonly kind: 'layers' | 'sites' | 'large';
+  readonly labels: boolean;
+  readonly semantics?: WeightSemantics;
+}
+
+const TEXTS = [
+  ['prose', 'The harbour was quiet before dawn. Gulls turned over the slack water, and somewhere a rope creaked against its post while the first lamp went out. Nobody spoke; the tide did the talking.'],
+  ['code', 'def parse(line: str) -> dict:\n    key, value = line.split("=", 1)\n    if not key.strip():\n        raise ValueError(f"empty key: {line!r}")\n    return {key.strip(): value.strip()}'],
+  ['manual', 'Disconnect the supply before opening the cover. Loosen screws A and B by two turns; do not remove them. Check that the gap is 0.4 mm, then tighten to 2.5 Nm.'],
+  ['French', 'Le march\u00e9 ouvre \u00e0 sept heures. On y trouve du pain, des pommes et, le samedi, un vieux monsieur qui r\u00e9pare les montres de tout le quartier.'],
+  ['JSON', '{"id": 1042, "name": "north pump", "state": "idle", "limits": {"low": 0.2, "high": 3.5}, "tags": ["spare", "wet"], "next": null}'],
+] as const;
+
+export interface InventedTrace {
+  readonly result: RoutingResult;
+  readonly summary: RoutingSummary;
+  readonly texts: readonly string[];
+  slice(from: number, to: number): RoutingSlice;
+}
+
+/** Byte-pair-like pieces with their places: leading blank kept, long words cut, punctuation alone. */
+function pieces(text: string): readonly { readonly text: string; readonly start: number }[] {
+  const out: { text: string; start: number }[] = [];
+  for (const match of text.matchAll(/\n *|\s*\p{L}+|\s*\d+|\s*[^\s\p{L}\d]{1,2}|\s+/gu)) {
+    let word = match[0];
+    let start = match.index;
+    const push = (length: number): void => {
+      out.push({ text: word.slice(0, length), start });
+      word = word.slice(length);
+      start += length;
+    };
+    if (word.startsWith('\n')) push(1);
+    while (word.trim().length > 7) push(word.length - word.trim().length + 4 + (word.length % 2));
+    if (word) push(word.length);
+  }
+  return out;
+}
+
+function records(labels: boolean, repeat: number): { readonly tokens: readonly RoutingToken[]; readonly records: readonly RoutingRecord[]; readonly texts: readonly string[] } {
+  const tokens: RoutingToken[] = [];
+  const list: RoutingRecord[] = [];
+  const texts: string[] = [];
+  for (let i = 0; i < repeat; i++) {
+    for (const [label, text] of TEXTS) {
+      const from = tokens.length;
+      for (const piece of pieces(text)) tokens.push({ id: tokens.length % 4096, text: piece.text, record: list.length, start: piece.start, end: piece.start + piece.text.length, special: false });
+      list.push({ from, to: tokens.length, label: labels ? label : null, cut: 0 });
+      texts.push(text);
+    }
+  }
+  return { tokens, records: list, texts };
+}
+
+const PARTS = ['attention.q', 'attention.k', 'attention.v', 'attention.o', 'ffn.gate', 'ffn.up', 'ffn.down'];
+
+function sitesFor(kind: InventedRouting['kind'], semantics: WeightSemantics | undefined): readonly RoutingSite[] {
+  if (kind === 'layers') return Array.from({ length: 12 }, (_, layer): RoutingSite => ({ id: `blocks.${layer}.ffn`, layer, module: 'ffn', kind: 'emergent', semantics: semantics ?? 'simplex', E: 8, labels: [...'ABCDEFGH'], k: 2, temperature: null, scale: 1, note: 'INVENTED: softmax over mean activations of each expert\u2019s neurons' }));
+  const count = kind === 'sites' ? 4 : 32;
+  const E = kind === 'sites' ? 6 : 256;
+  const labels = kind === 'sites' ? ['code', 'prose', 'manual', 'french', 'json', 'chat'] : Array.from({ length: E }, (_, e) => `expert ${e}`);
+  return Array.from({ length: count * 7 }, (_, i): RoutingSite => ({ id: `blocks.${Math.floor(i / 7)}.${PARTS[i % 7]}`, layer: Math.floor(i / 7), module: PARTS[i % 7], kind: kind === 'sites' ? 'library' : 'moe', semantics: semantics ?? 'truncated', E, labels, k: kind === 'sites' ? 3 : 8, temperature: 1, scale: 1, note: 'INVENTED: softmax of |prototype \u00b7 input|, the best three kept and scaled to one' }));
+}
+
+/** How strongly label and noise pull at a site. */
+function pull(kind: InventedRouting['kind'], site: number): { readonly label: number; readonly base: number } {
+  if (kind === 'layers') return { label: [0.05, 0.1, 0.2, 0.35, 0.55, 0.8, 1, 1.25, 1.05, 0.8, 0.5, 0.25][site] ?? 0, base: 0.28 };
+  const depth = Math.floor(site / 7) / (kind === 'sites' ? 3 : 31);
+  return { label: 0.1 + 1.2 * Math.sin(Math.PI * Math.min(1, depth * 0.9 + 0.05)), base: 0.4 };
+}
+
+export function inventedTrace(options: InventedRouting): InventedTrace {
+  const large = options.kind === 'large';
+  const { tokens: all, records: allRecords, texts } = records(options.labels, large ? 3 : 1);
+  const most = large ? 512 : all.length;
+  const tokens = all.slice(0, most);
+  const recordList = allRecords.filter((record) => record.from < most).map((record) => ({ ...record, to: Math.min(record.to, most) }));
+  const sites = sitesFor(options.kind, options.semantics);
+  const E = sites[0].E;
+  const slots = large ? 8 : E;
+  const head: RoutingHead = {
+    schema: 'modulens-routing-1', model: { hash: 'invented', kind: 'gpt2', name: 'invented-numbers' }, tokenizer: { hash: 'invented' },
+    router: options.kind === 'layers' ? 'avg-k' : options.kind === 'sites' ? 'arrow' : 'native', composition: options.kind === 'sites' ? 'outputs' : 'none', granularity: 'token', provenance: 'exact',
+    records: recordList, tokens, sites, slots,
+  };
+  const labelNames = [...new Set(recordList.flatMap((record) => (record.label === null ? [] : [record.label])))];
+  const homes = TEXTS.map((_, i) => (options.kind === 'sites' ? [1, 0, 2, 3, 4][i] ?? 0 : (i * 3 + 1) % E));
+  const n = tokens.length;
+  const random = seeded(options.kind === 'layers' ? 23 : 71);
+  const gauss = (): number => Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random());
+  const noise = new Float32Array(n * E).map(() => gauss());
+  const numbers = sites.map((site, s) => numbersOf(site, s));
+
+  function numbersOf(site: RoutingSite, s: number): RoutingSlice {
+    const { label, base } = pull(options.kind, s);
+    const bias = Array.from({ length: E }, () => gauss() * base);
+    const ids = new Uint16Array(n * slots);
+    const weights = new Float32Array(n * slots);
+    const logits = new Float32Array(n * slots);
+    const margins = new Float32Array(n);
+    const choiceMargins = new Float32Array(n);
+    const entropies = new Float32Array(n);
+    const z = new Float64Array(E);
+    for (let t = 0; t < n; t++) {
+      const text = tokens[t].record % TEXTS.length;
+      for (let e = 0; e < E; e++) {
+        const at = t * E + e;
+        noise[at] = 0.8 * noise[at] + 0.5 * gauss() + (t > 0 ? 0.15 * noise[at - E] : 0);
+        z[e] = bias[e] + (e === homes[text] ? 1.7 * label : 0) + 0.75 * noise[at] * (large ? 1.4 : 1);
+      }
+      const order = Array.from({ length: E }, (_, e) => e).sort((a, b) => z[b] - z[a] || a - b);
+      const first = z[order[0]];
+      const raw = order.map((e) => Math.exp(z[e] - first));
+      const sum = raw.reduce((a, b) => a + b, 0);
+      const keptSum = raw.slice(0, site.k).reduce((a, b) => a + b, 0);
+      const weight = (j: number): number => {
+        switch (site.semantics) {
+          case 'simplex':
+            return raw[j] / sum;
+          case 'sub-simplex':
+            return j < site.k ? raw[j] / sum : 0;
+          case 'sigmoid':
+            return 1 / (1 + Math.exp(-z[order[j]]));
+          case 'signed':
+            return z[order[j]] * 0.4;
+          case 'binary':
+            return j < site.k ? 1 : 0;
+          case 'truncated':
+            return j < site.k ? raw[j] / keptSum : 0;
+        }
+      };
+      let entropy = 0;
+      for (let j = 0; j < E; j++) {
+        const w = weight(j);
+        if (j < slots) [ids[t * slots + j], weights[t * slots + j], logits[t * slots + j]] = [order[j], w, z[order[j]]];
+        if (w > 0) entropy -= w * Math.log(w);
+      }
+      margins[t] = weight(0) - weight(1);
+      choiceMargins[t] = site.k < E ? z[order[site.k - 1]] - z[order[site.k]] : Infinity;
+      entropies[t] = entropy;
+    }
+    return { from: s, to: s + 1, ids, weights, logits, margins, choiceMargins, entropies };
+  }
+
+  const counted = countedTokens(head, { kind: 'all' });
+  const tokensPerLabel = labelNames.map((label) => tokens.filter((token) => recordList[token.record].label === label).length);
+  const summaries = numbers.map((slice, s): SiteSummary => {
+    const site = sitesOf(slice, head)[0];
+    const stats = siteStats(site, counted);
+    const groups = labelNames.map((label) => siteStats(site, countedTokens(head, { kind: 'label', label })));
+    const apart = divergence(groups.map((group) => group.mean.map(Math.abs)));
+    const nullMean = 0.03 + 0.01 * random();
+    const score: Score | null = apart === null ? null : { value: apart, null: nullMean, nullSd: 0.012, nullDraws: 99, z: (apart - nullMean) / 0.012, p: apart > nullMean + 0.024 ? 0.01 : 0.4, n, nOf: 'tokens', unit: 'nats', direction: 'greater', nullKind: 'INVENTED: labels shuffled in blocks of 16 tokens', interval: [apart * 0.86, apart * 1.13], nullInterval: [Math.max(0, nullMean - 0.022), nullMean + 0.024] };
+    return {
+      load: Array.from(stats.firsts, (count) => count / n), mean: [...stats.mean], entropy: stats.entropy, divergence: score, switchRate: switchScore(stats.tops, counted.spans, s),
+      byLabel: groups.flatMap((group) => Array.from(group.mean, (value, e) => ({ mean: value, low: value - Math.min(0.08, group.meanHalf[e]), high: value + Math.min(0.08, group.meanHalf[e]), nullLow: Math.max(0, stats.mean[e] - 0.05), nullHigh: stats.mean[e] + 0.05 }))),
+    };
+  });
+  const summary: RoutingSummary = {
+    sites: summaries, labels: labelNames, tokens: n, tokensPerLabel,
+    letters: options.kind === 'layers' ? sites.map(() => Array.from({ length: E }, (_, e) => e)) : null,
+    matching: options.kind === 'layers' ? { value: 0.58, null: 0.14, nullSd: 0.02, nullDraws: 20, z: 22, p: 0.048, n, nOf: 'tokens', unit: 'share', direction: 'greater', nullKind: 'INVENTED: tokens in random order' } : null,
+  };
+  return {
+    texts: texts.slice(0, recordList.length), summary,
+    result: { key: `invented-${options.kind}`, head, device: { requested: 'auto', used: 'cpu', reason: `INVENTED numbers; near ties are margins under ${NEAR_TIE}` }, warnings: [], seconds: options.kind === 'layers' ? 0.42 : 0.61, reused: 0 },
+    slice(from, to) {
+      const width = to - from;
+      const out = { ids: new Uint16Array(n * width * slots), weights: new Float32Array(n * width * slots), logits: new Float32Array(n * width * slots), margins: new Float32Array(n * width), choiceMargins: new Float32Array(n * width), entropies: new Float32Array(n * width) };
+      for (let t = 0; t < n; t++) {
+        for (let s = from; s < to; s++) {
+          const one = numbers[s];
+          const at = t * width + s - from;
+          for (const name of ['margins', 'choiceMargins', 'entropies'] as const) out[name][at] = one[name][t];
+          for (let j = 0; j < slots; j++) {
+            out.ids[at * slots + j] = one.ids[t * slots + j];
+            out.weights[at * slots + j] = one.weights[t * slots + j];
+            out.logits[at * slots + j] = one.logits?.[t * slots + j] ?? 0;
+          }
+        }
+      }
+      return { from, to, ...out };
+    },
+  };
+}

@@ -1,0 +1,191 @@
+import type { RoutingHead, RoutingSite, RoutingSlice } from '../../extension/protocol/routing';
+import { blockHalfWidth, BLOCK_TOKENS } from './routingNull';
+
+/** Numbers of one site, tokens slowest: `ids`, `weights`, `logits` are `[tokens, slots]`, the others `[tokens]`. */
+export interface SiteNumbers {
+  readonly site: number;
+  readonly E: number;
+  /** Experts that a token uses. */
+  readonly k: number;
+  readonly slots: number;
+  readonly tokens: number;
+  readonly ids: Uint16Array;
+  readonly weights: Float32Array;
+  readonly logits: Float32Array | null;
+  readonly margins: Float32Array;
+  readonly choiceMargins: Float32Array;
+  readonly entropies: Float32Array;
+  /** First expert of each token `[tokens]`. */
+  readonly tops: Uint16Array;
+}
+
+/** A slice taken apart into its sites. */
+export function sitesOf(slice: RoutingSlice, head: RoutingHead): readonly SiteNumbers[] {
+  const tokens = head.tokens.length;
+  const width = slice.to - slice.from;
+  return Array.from({ length: width }, (_, at): SiteNumbers => {
+    const site = head.sites[slice.from + at];
+    // Sites with fewer experts than the trace has slots leave the last ones empty.
+    const slots = Math.min(head.slots, site?.E ?? head.slots);
+    const ids = new Uint16Array(tokens * slots);
+    const weights = new Float32Array(tokens * slots);
+    const logits = slice.logits ? new Float32Array(tokens * slots) : null;
+    const margins = new Float32Array(tokens);
+    const choiceMargins = new Float32Array(tokens);
+    const entropies = new Float32Array(tokens);
+    const tops = new Uint16Array(tokens);
+    for (let t = 0; t < tokens; t++) {
+      const from = (t * width + at) * head.slots;
+      for (let j = 0; j < slots; j++) {
+        ids[t * slots + j] = slice.ids[from + j] ?? 0;
+        weights[t * slots + j] = slice.weights[from + j] ?? 0;
+        if (logits && slice.logits) logits[t * slots + j] = slice.logits[from + j] ?? 0;
+      }
+      tops[t] = slice.ids[from] ?? 0;
+      margins[t] = slice.margins[t * width + at] ?? 0;
+      choiceMargins[t] = slice.choiceMargins[t * width + at] ?? 0;
+      entropies[t] = slice.entropies[t * width + at] ?? 0;
+    }
+    return { site: slice.from + at, E: site?.E ?? 1, k: site?.k ?? 1, slots, tokens, ids, weights, logits, margins, choiceMargins, entropies, tops };
+  });
+}
+
+/** Bytes of one site in a message. */
+export function siteBytes(head: RoutingHead): number {
+  return head.tokens.length * (head.slots * (2 + 4 + 4) + 4 * 3);
+}
+
+/** Weight of an expert for a token; 0 when it is not kept. */
+export function weightOf(numbers: SiteNumbers, token: number, expert: number): number {
+  for (let j = 0; j < numbers.slots; j++) if (numbers.ids[token * numbers.slots + j] === expert) return numbers.weights[token * numbers.slots + j] ?? 0;
+  return 0;
+}
+
+/** The kept experts of a token, best first. */
+export function ranked(numbers: SiteNumbers, token: number): readonly { readonly expert: number; readonly weight: number; readonly logit: number | null; readonly chosen: boolean }[] {
+  const from = token * numbers.slots;
+  return Array.from({ length: numbers.slots }, (_, j) => ({ expert: numbers.ids[from + j] ?? 0, weight: numbers.weights[from + j] ?? 0, logit: numbers.logits ? numbers.logits[from + j] ?? null : null, chosen: j < numbers.k }));
+}
+
+/** How a site is called where only its row is seen. */
+export interface SiteRow {
+  /** `L7`, or `gate` where a block has several sites. */
+  readonly name: string;
+  /** `L7`, `2.gate` */
+  readonly full: string;
+  /** `L7`, `block 2 gate` */
+  readonly words: string;
+  readonly layer: number;
+  /** First row of its block, where blocks are set apart. */
+  readonly first: boolean;
+  /** Block index among the blocks that have sites. */
+  readonly group: number;
+}
+
+/** Rows above this are grouped by block. */
+export const GROUP_FROM = 12;
+
+/** One row per site, input first. */
+export function siteRows(sites: readonly RoutingSite[]): readonly SiteRow[] {
+  const several = new Set(sites.map((site) => site.layer)).size < sites.length;
+  let group = -1;
+  let before = NaN;
+  return sites.map((site) => {
+    const first = site.layer !== before;
+    if (first) group++;
+    before = site.layer;
+    const part = site.module.split('.').pop() ?? site.module;
+    return several
+      ? { name: part, full: `${site.layer}.${part}`, words: `block ${site.layer} ${part}`, layer: site.layer, first, group }
+      : { name: `L${site.layer}`, full: `L${site.layer}`, words: `L${site.layer}`, layer: site.layer, first, group };
+  });
+}
+
+/** Which tokens are counted: tokens with a place in the text, of all texts, of one label or of one text. */
+export type TokenFilter = { readonly kind: 'all' } | { readonly kind: 'label'; readonly label: string } | { readonly kind: 'record'; readonly record: number };
+
+/** Indices of the tokens that a filter lets through, and the spans `[from, to)` of one text each among them. */
+export interface Counted {
+  readonly tokens: Int32Array;
+  readonly spans: readonly (readonly [number, number])[];
+}
+
+export function countedTokens(head: RoutingHead, filter: TokenFilter): Counted {
+  const tokens: number[] = [];
+  const spans: [number, number][] = [];
+  head.records.forEach((record, r) => {
+    if (filter.kind === 'label' ? record.label !== filter.label : filter.kind === 'record' && filter.record !== r) return;
+    const from = tokens.length;
+    for (let t = record.from; t < record.to; t++) if (head.tokens[t]?.start != null) tokens.push(t);
+    if (tokens.length > from) spans.push([from, tokens.length]);
+  });
+  return { tokens: Int32Array.from(tokens), spans };
+}
+
+/** What a site's tokens say together. */
+export interface SiteStats {
+  readonly n: number;
+  /** Mean weight per expert, and half the width of its 95 % interval from blocks of neighbouring tokens. */
+  readonly mean: Float64Array;
+  readonly meanHalf: Float64Array;
+  /** Share of slots (n * k of them) per expert, with the same half width. */
+  readonly share: Float64Array;
+  readonly shareHalf: Float64Array;
+  /** Tokens that use each expert, and those that have it first. */
+  readonly uses: Float64Array;
+  readonly firsts: Float64Array;
+  /** Mean entropy in nats. */
+  readonly entropy: number;
+  /** First experts in order `[n]`. */
+  readonly tops: Uint16Array;
+}
+
+export function siteStats(numbers: SiteNumbers, counted: Counted): SiteStats {
+  const { E, slots } = numbers;
+  const k = Math.min(numbers.k, slots);
+  const n = counted.tokens.length;
+  const starts = counted.spans.flatMap(([from, to]) => Array.from({ length: Math.ceil((to - from) / BLOCK_TOKENS) }, (_, b) => [from + b * BLOCK_TOKENS, Math.min(to, from + (b + 1) * BLOCK_TOKENS)] as const));
+  const sizes = starts.map(([from, to]) => to - from);
+  const weightSums = new Float64Array(E * starts.length);
+  const useSums = new Float64Array(E * starts.length);
+  const firsts = new Float64Array(E);
+  const tops = new Uint16Array(n);
+  let entropySum = 0;
+  let entropies = 0;
+  starts.forEach(([from, to], b) => {
+    for (let i = from; i < to; i++) {
+      const t = counted.tokens[i] ?? 0;
+      const top = numbers.tops[t] ?? 0;
+      tops[i] = top;
+      if (top < E) firsts[top] = (firsts[top] ?? 0) + 1;
+      const entropy = numbers.entropies[t] ?? NaN;
+      if (Number.isFinite(entropy)) {
+        entropySum += entropy;
+        entropies++;
+      }
+      for (let j = 0; j < slots; j++) {
+        const e = numbers.ids[t * slots + j] ?? E;
+        if (e >= E) continue;
+        const at = e * starts.length + b;
+        weightSums[at] = (weightSums[at] ?? 0) + (numbers.weights[t * slots + j] ?? 0);
+        if (j < k) useSums[at] = (useSums[at] ?? 0) + 1;
+      }
+    }
+  });
+  const mean = new Float64Array(E);
+  const meanHalf = new Float64Array(E);
+  const share = new Float64Array(E);
+  const shareHalf = new Float64Array(E);
+  const uses = new Float64Array(E);
+  for (let e = 0; e < E; e++) {
+    const w = weightSums.subarray(e * starts.length, (e + 1) * starts.length);
+    const u = useSums.subarray(e * starts.length, (e + 1) * starts.length);
+    const used = u.reduce((a, b) => a + b, 0);
+    uses[e] = used;
+    mean[e] = n > 0 ? w.reduce((a, b) => a + b, 0) / n : 0;
+    share[e] = n > 0 ? used / (n * k) : 0;
+    meanHalf[e] = blockHalfWidth(w, sizes);
+    shareHalf[e] = blockHalfWidth(u, sizes) / k;
+  }
+  return { n, mean, meanHalf, share, shareHalf, uses, firsts, entropy: entropies > 0 ? entropySum / entropies : 0, tops };
+}

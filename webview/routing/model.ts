@@ -1,0 +1,276 @@
+import type { ErrorRecord } from '../../extension/protocol/errors';
+import type { HostMessage, RunState } from '../../extension/protocol/pageMessages';
+import type { Progress } from '../../extension/protocol/progress';
+import type { RoutingHead, RoutingResult, RoutingSelection, RoutingSummary } from '../../extension/protocol/routing';
+import { NO_SELECTION } from '../../extension/protocol/routing';
+import type { Score } from '../../extension/protocol/score';
+import type { ExpertAxis, ExpertOrder } from '../render/routingExperts';
+import { expertAxis, expertOrders } from '../render/routingExperts';
+import { switchScore } from '../render/routingNull';
+import type { Measure, ScaleRange } from '../render/routingScale';
+import { usualMeasure } from '../render/routingScale';
+import type { Counted, SiteNumbers, SiteRow, SiteStats, TokenFilter } from '../render/routingTrace';
+import { countedTokens, siteRows, siteStats } from '../render/routingTrace';
+import type { Bridge } from '../ui/bridge';
+import { SliceLoader } from './slices';
+
+export type Change = 'run' | 'progress' | 'trace' | 'data' | 'selection' | 'anchor' | 'view' | 'keep' | 'size' | 'theme';
+
+interface Kept {
+  readonly order: ExpertOrder;
+  readonly range: ScaleRange;
+  readonly measure: Measure;
+  readonly kept: number;
+}
+
+/** Selections that were sent and may come back. */
+const ECHOES = 32;
+
+/** State of the routing page: what the host told, what is chosen, the numbers that have come. */
+export class RoutingModel {
+  state: RunState = 'starting';
+  source = '';
+  modelName = '';
+  result: RoutingResult | null = null;
+  summary: RoutingSummary | null = null;
+  texts: readonly string[] = [];
+  stale = false;
+  error: ErrorRecord | null = null;
+  progress: Progress | null = null;
+  selection: RoutingSelection = NO_SELECTION;
+  filter: TokenFilter = { kind: 'all' };
+  order: ExpertOrder = 'match';
+  range: ScaleRange = 'fixed';
+  measure: Measure = 'mean';
+  /** Experts kept in the coverage picture; 0 = half of them. */
+  kept = 0;
+  rows: readonly SiteRow[] = [];
+  /** The token that the window of the raster follows: chosen by click or key, or by the editor; pointing does not move it. */
+  anchor: number | null = null;
+
+  readonly slices: SliceLoader;
+  readonly #bridge: Bridge;
+  readonly #views = new Set<(changes: ReadonlySet<Change>) => void>();
+  readonly #changes = new Set<Change>();
+  readonly #stats = new Map<number, SiteStats>();
+  readonly #switches = new Map<number, Score>();
+  readonly #echoes: string[] = [];
+  #counted: Counted | null = null;
+  #axis: ExpertAxis | null = null;
+  #pendingPost = false;
+  #scheduled = false;
+  #measureChosen = false;
+
+  constructor(bridge: Bridge) {
+    this.#bridge = bridge;
+    this.slices = new SliceLoader(bridge, () => this.changed('data'), () => this.site);
+    const kept = bridge.restore<Kept>();
+    this.order = kept.order ?? 'match';
+    this.range = kept.range ?? 'fixed';
+    this.kept = kept.kept ?? 0;
+    if (kept.measure) {
+      this.measure = kept.measure;
+      this.#measureChosen = true;
+    }
+  }
+
+  /** Calls the view once per frame with what changed. */
+  watch(view: (changes: ReadonlySet<Change>) => void): void {
+    this.#views.add(view);
+  }
+
+  changed(...changes: readonly Change[]): void {
+    for (const change of changes) this.#changes.add(change);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      const now = new Set(this.#changes);
+      this.#changes.clear();
+      if (this.#pendingPost) this.#post();
+      for (const view of [...this.#views]) view(now);
+    });
+  }
+
+  /** Takes a message of the host. The state may be sent again at any time. */
+  receive(message: HostMessage): void {
+    if (message.type === 'routing/selection') this.#receiveSelection(message.selection);
+    else if (message.type === 'analysis/progress') {
+      this.progress = message.progress;
+      this.changed('progress');
+    } else if (message.type === 'routing/state') {
+      const other = message.result?.key !== this.result?.key;
+      this.state = message.state;
+      this.source = message.source;
+      this.modelName = message.model;
+      this.stale = message.stale;
+      this.error = message.error;
+      this.texts = message.texts;
+      if (message.state !== 'running' && message.state !== 'starting') this.progress = null;
+      // A run in progress keeps what is shown, so that nothing moves until its own numbers are here.
+      if (message.result === null && this.result && (message.state === 'running' || message.state === 'starting')) {
+        this.changed('run');
+        return;
+      }
+      this.result = message.result;
+      this.summary = message.summary;
+      if (other) this.#newTrace();
+      this.changed('run', ...(other ? ['trace' as const, 'selection' as const, 'anchor' as const] : []));
+    }
+  }
+
+  get head(): RoutingHead | null {
+    return this.result && this.summary ? this.result.head : null;
+  }
+
+  /** Columns of experts in the chosen order. */
+  get axis(): ExpertAxis {
+    const { head, summary } = this;
+    if (!head || !summary) return { columns: [], columnOf: () => 0, expertAt: () => -1 };
+    const orders = expertOrders(head, summary).map(([order]) => order);
+    return (this.#axis ??= expertAxis(head, summary, orders.includes(this.order) ? this.order : orders[0] ?? 'id'));
+  }
+
+  get counted(): Counted {
+    return (this.#counted ??= this.head ? countedTokens(this.head, this.filter) : { tokens: new Int32Array(0), spans: [] });
+  }
+
+  /** The site that pictures are about: the chosen one, else where kinds of text lie furthest apart. */
+  get site(): number {
+    const sites = this.head?.sites.length ?? 0;
+    const { site } = this.selection;
+    if (site !== null && site < sites) return site;
+    let best = 0;
+    let most = -Infinity;
+    this.summary?.sites.forEach((one, s) => {
+      const score = one.divergence ?? one.switchRate;
+      const far = score.value === null || score.null === null ? -Infinity : Math.abs(score.value - score.null);
+      if (far > most) [best, most] = [s, far];
+    });
+    return best;
+  }
+
+  get token(): number | null {
+    const { token } = this.selection;
+    return token !== null && token >= 0 && token < (this.head?.tokens.length ?? 0) ? token : null;
+  }
+
+  numbers(site: number): SiteNumbers | null {
+    return this.slices.get(site);
+  }
+
+  /** Means, loads and entropy of a site over the counted tokens; null until its numbers are here. */
+  stats(site: number): SiteStats | null {
+    const known = this.#stats.get(site);
+    if (known) return known;
+    const numbers = this.numbers(site);
+    if (!numbers) return null;
+    const made = siteStats(numbers, this.counted);
+    this.#stats.set(site, made);
+    return made;
+  }
+
+  /** Switch rate of a site over the counted tokens. */
+  switches(site: number): Score | null {
+    if (this.filter.kind === 'all') return this.summary?.sites[site]?.switchRate ?? null;
+    const known = this.#switches.get(site);
+    if (known) return known;
+    const stats = this.stats(site);
+    if (!stats) return null;
+    const made = switchScore(stats.tops, this.counted.spans, site);
+    this.#switches.set(site, made);
+    return made;
+  }
+
+  /** Divergence between kinds of text per site; null where the texts that are counted hold one kind only. */
+  get divergence(): readonly (Score | null)[] | null {
+    if (this.filter.kind !== 'all' || !this.summary || this.summary.labels.length < 2) return null;
+    return this.summary.sites.map((site) => site.divergence);
+  }
+
+  /** Changes the shared selection; the host hears of it once per frame. */
+  select(change: Partial<RoutingSelection>, anchor = false): void {
+    const next = { ...this.selection, ...change };
+    if (JSON.stringify(next) === JSON.stringify(this.selection) && !anchor) return;
+    this.selection = next;
+    this.#pendingPost = true;
+    if (anchor) this.anchor = this.token ?? this.anchor;
+    this.changed('selection', ...(anchor ? ['anchor' as const] : []));
+  }
+
+  /** What the pointer is on. A locked selection stays. */
+  preview(change: Partial<Pick<RoutingSelection, 'token' | 'site' | 'expert'>>): void {
+    if (!this.selection.locked) this.select(change);
+  }
+
+  /** A click: what is under the pointer stays. */
+  lock(change: Partial<Pick<RoutingSelection, 'token' | 'site' | 'expert'>>): void {
+    this.select({ ...change, locked: true }, change.token !== undefined);
+  }
+
+  /** One step back: the token, then the row, then nothing. */
+  stepBack(): void {
+    const { selection } = this;
+    if (selection.token !== null) this.select({ token: null, locked: selection.site !== null && selection.locked });
+    else this.select({ site: null, expert: null, locked: false });
+  }
+
+  togglePin(): void {
+    const { token } = this;
+    if (token === null) return;
+    const { pinned } = this.selection;
+    this.select({ pinned: pinned.includes(token) ? pinned.filter((t) => t !== token) : [...pinned, token] });
+  }
+
+  setFilter(filter: TokenFilter): void {
+    this.filter = filter;
+    this.#counted = null;
+    this.#stats.clear();
+    this.#switches.clear();
+    this.changed('view', 'run');
+  }
+
+  setView(view: Partial<Kept>): void {
+    if (view.order) this.order = view.order;
+    if (view.range) this.range = view.range;
+    if (view.measure) {
+      this.measure = view.measure;
+      this.#measureChosen = true;
+    }
+    if (view.kept !== undefined) this.kept = view.kept;
+    this.#axis = null;
+    this.#bridge.keep({ order: this.order, range: this.range, kept: this.kept, ...(this.#measureChosen ? { measure: this.measure } : {}) } satisfies Partial<Kept>);
+    this.changed(view.kept !== undefined ? 'keep' : 'view');
+  }
+
+  #receiveSelection(selection: RoutingSelection): void {
+    const echo = this.#echoes.indexOf(JSON.stringify(selection));
+    if (echo >= 0) {
+      this.#echoes.splice(0, echo + 1);
+      return;
+    }
+    this.selection = selection;
+    if (this.token !== null) this.anchor = this.token;
+    this.changed('selection', 'anchor');
+  }
+
+  #post(): void {
+    this.#pendingPost = false;
+    this.#echoes.push(JSON.stringify(this.selection));
+    if (this.#echoes.length > ECHOES) this.#echoes.shift();
+    this.#bridge.post({ type: 'routing/select', selection: this.selection });
+  }
+
+  #newTrace(): void {
+    this.#stats.clear();
+    this.#switches.clear();
+    this.#counted = null;
+    this.#axis = null;
+    const { head, result } = this;
+    this.rows = head ? siteRows(head.sites) : [];
+    if (head && !this.#measureChosen) this.measure = usualMeasure(head);
+    if (head && this.filter.kind === 'record' && this.filter.record >= head.records.length) this.filter = { kind: 'all' };
+    if (this.anchor !== null && this.anchor >= (head?.tokens.length ?? 0)) this.anchor = null;
+    this.slices.open(head && result ? { key: result.key, head } : null);
+  }
+}

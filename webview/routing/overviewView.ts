@@ -1,0 +1,155 @@
+import { formatNumber } from '../../extension/protocol/score';
+import { scoreSentence } from '../render/scoreText';
+import type { OverviewInput, OverviewLayout } from '../render/routingOverview';
+import { drawOverview, isInside, overviewAt, overviewLayout } from '../render/routingOverview';
+import { shownToken } from '../render/routingRaster';
+import { replace, setCss, svg } from '../ui/dom';
+import { drawSvg } from '../ui/drawSvg';
+import { contentWidth } from '../ui/size';
+import type { PageContext } from './context';
+import { overviewInput } from './overviewInput';
+import { picture, section } from './section';
+
+/** While numbers come in, the picture is made again at most this often, in milliseconds. */
+const REDRAW_EVERY = 150;
+
+/** Sites by experts with its margins; rings mark where the shown token goes, a frame the chosen row. */
+export function overviewView(context: PageContext, host: HTMLElement): void {
+  const { model } = context;
+  const parts = section('over', 'Layers and experts');
+  const box = picture('overview', 'overview', 'Sites by experts. Arrow keys move the cell, Enter locks its row, T opens the table.');
+  parts.body.append(box);
+  host.append(parts.node);
+  const base = svg('g');
+  const rings = svg('path', { fill: 'var(--ml-page)', stroke: 'var(--ml-ink)', 'stroke-width': 2, 'pointer-events': 'none' });
+  const frame = svg('rect', { fill: 'none', stroke: 'var(--ml-focus)', 'stroke-width': 2, 'pointer-events': 'none' });
+  const frameEdge = svg('rect', { fill: 'none', stroke: 'var(--ml-page)', 'stroke-width': 4, 'pointer-events': 'none' });
+  const cursor = svg('rect', { fill: 'none', stroke: 'var(--ml-ink-strong)', 'stroke-width': 2, 'pointer-events': 'none', visibility: 'hidden' });
+  const marks = svg('svg', { class: 'over-marks', 'aria-hidden': 'true', focusable: 'false' }, frameEdge, frame, rings, cursor);
+  box.append(base, marks);
+  let input: OverviewInput | null = null;
+  let layout: OverviewLayout | null = null;
+  let cell: { site: number; column: number } | null = null;
+  let drawn = 0;
+  let timer = 0;
+
+  const render = (): void => {
+    window.clearTimeout(timer);
+    timer = 0;
+    drawn = performance.now();
+    input = overviewInput(model);
+    if (!input) return;
+    parts.title.textContent = input.rows.some((row) => row.name !== row.full) ? (model.head?.sites[0]?.kind === 'library' ? 'Sites and adapters' : 'Sites and experts') : 'Layers and experts';
+    layout = overviewLayout(input.rows, input.axis.columns.length, contentWidth(parts.body));
+    const drawing = drawOverview(input, layout, context.palette(), { sequential: context.theme.sequential, diverging: context.theme.diverging });
+    box.replaceChildren(drawSvg(drawing), marks);
+    marks.setAttribute('width', String(layout.width));
+    marks.setAttribute('height', String(layout.height));
+    setCss(box, { width: `${layout.width}px`, height: `${layout.height}px` });
+    mark();
+  };
+
+  const mark = (): void => {
+    if (!layout || !input) return;
+    const { site, token, head } = model;
+    const of = model.filter.kind === 'all' ? 'all tokens' : model.filter.kind === 'label' ? model.filter.label : `text ${model.filter.record + 1}`;
+    const shown = token !== null ? head?.tokens[token] : undefined;
+    parts.caption.textContent = shown ? `${of}; rings: \u201c${shownToken(shown).trim()}\u201d` : of;
+    const x = layout.left - 1.5;
+    const y = (layout.y[site] ?? 0) - 1.5;
+    for (const rect of [frame, frameEdge]) for (const [name, value] of [['x', x], ['y', y], ['width', layout.cell * layout.columns + 2], ['height', layout.row + 2]] as const) rect.setAttribute(name, String(value));
+    let d = '';
+    if (token !== null) {
+      const r = layout.row >= 24 ? 3.5 : layout.row >= 14 ? 3 : 1.5;
+      for (let s = 0; s < layout.y.length; s++) {
+        const numbers = model.numbers(s);
+        if (!numbers) continue;
+        const cx = layout.left + model.axis.columnOf(s, numbers.tops[token] ?? 0) * layout.cell + Math.max(0.5, (layout.cell - 1) / 2);
+        const cy = (layout.y[s] ?? 0) + (layout.row - 1) / 2;
+        d += `M${cx - r} ${cy}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
+      }
+    }
+    rings.setAttribute('d', d);
+    rings.setAttribute('stroke-width', layout.row >= 14 ? '2' : '1');
+    placeCursor();
+  };
+
+  const placeCursor = (): void => {
+    if (!layout || !cell || document.activeElement !== box) {
+      cursor.setAttribute('visibility', 'hidden');
+      return;
+    }
+    cursor.setAttribute('visibility', 'visible');
+    const wide = Math.max(4, layout.cell + 1);
+    for (const [name, value] of [['x', layout.left + cell.column * layout.cell - 1], ['y', (layout.y[cell.site] ?? 0) - 1], ['width', wide], ['height', layout.row + 1]] as const) cursor.setAttribute(name, String(value));
+  };
+
+  const words = (site: number, column: number): string => {
+    if (!input) return '';
+    const row = input.rows[site];
+    const style = input.axis.columns[column];
+    const entry = input.cells[site]?.[column];
+    if (!row || !style) return '';
+    if (!entry) return `${row.words}, ${style.name}: ${input.axis.expertAt(site, column) < 0 ? 'no such expert here' : 'not here yet'}`;
+    const half = entry.half !== null && Number.isFinite(entry.half) ? ` \u00b1 ${formatNumber(entry.half)}` : '';
+    return `${row.words}, ${style.name}\n${input.measureWords} ${formatNumber(entry.value)}${half}\n${input.chanceWords}: ${formatNumber(entry.chance)}\nn = ${formatNumber(input.n)} tokens${isInside(entry) ? '\nCannot be told from no preference' : ''}`;
+  };
+  const rowWords = (site: number): string => {
+    const figure = input?.second.values[site];
+    return figure?.kind === 'score' ? `; ${scoreSentence(input?.second.title ?? '', figure.score)}` : '';
+  };
+
+  box.addEventListener('mousemove', (event) => {
+    if (!layout) return;
+    const bounds = box.getBoundingClientRect();
+    const at = overviewAt(layout, event.clientX - bounds.left, event.clientY - bounds.top);
+    const own = event.target instanceof SVGElement && event.target.dataset.tip;
+    if (at && at.column >= 0 && !own) box.dataset.tip = words(at.site, at.column);
+    else delete box.dataset.tip;
+    if (at) model.preview({ site: at.site, expert: at.column >= 0 ? model.axis.expertAt(at.site, at.column) : null });
+  });
+  box.addEventListener('mouseleave', () => model.preview({ site: null, expert: null }));
+  box.addEventListener('click', (event) => {
+    if (!layout) return;
+    const bounds = box.getBoundingClientRect();
+    const at = overviewAt(layout, event.clientX - bounds.left, event.clientY - bounds.top);
+    if (!at) return;
+    cell = { site: at.site, column: Math.max(0, at.column) };
+    model.lock({ site: at.site, expert: at.column >= 0 ? model.axis.expertAt(at.site, at.column) : null });
+  });
+  box.addEventListener('keydown', (event) => {
+    if (!layout || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!step) {
+      if (event.key !== 'Enter' || !cell) return;
+      model.lock({ site: cell.site, expert: model.axis.expertAt(cell.site, cell.column) });
+    } else {
+      const from = cell ?? { site: model.site, column: 0 };
+      cell = cell ? { site: clamp(from.site + (step[0] ?? 0), layout.y.length), column: clamp(from.column + (step[1] ?? 0), layout.columns) } : from;
+      model.preview({ site: cell.site });
+      if (model.selection.locked) model.select({ site: cell.site });
+      context.announce(words(cell.site, cell.column).split('\n').join(', ') + rowWords(cell.site));
+      placeCursor();
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  box.addEventListener('focus', () => {
+    cell ??= { site: model.site, column: 0 };
+    placeCursor();
+  });
+  box.addEventListener('blur', placeCursor);
+
+  model.watch((changes) => {
+    if (changes.has('run') || changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme')) render();
+    else if (changes.has('data')) {
+      if (model.slices.complete || performance.now() - drawn > REDRAW_EVERY) render();
+      else if (timer === 0) timer = window.setTimeout(render, REDRAW_EVERY);
+    } else if (changes.has('selection')) mark();
+  });
+  replace(parts.tools);
+}
+
+export function clamp(value: number, count: number): number {
+  return Math.max(0, Math.min(count - 1, value));
+}

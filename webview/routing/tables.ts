@@ -1,0 +1,45 @@
+import type { CoverageCurve } from '../render/routingCoverage';
+import { coverageTable, flowTable, labelsTable, overviewTable, pairsTable, rasterTable, sliceTable } from '../render/routingTables';
+import { GROUP_FROM } from '../render/routingTrace';
+import type { DataTable } from '../render/table';
+import type { PageContext } from './context';
+import { currentFlow } from './flowView';
+import { currentLabelCells } from './labelsView';
+import { figuresTable } from './metricsView';
+import { overviewInput } from './overviewInput';
+import type { ShownPairs } from './pairsView';
+
+/** What the pictures show now and only they know. */
+export interface PageTables {
+  readonly tokens: () => readonly number[];
+  readonly pairs: () => ShownPairs | null;
+  readonly curve: () => CoverageCurve | null;
+}
+
+/** The tables behind what the page shows at this moment, in the order of the page. */
+export function currentTables(context: PageContext, page: PageTables): readonly DataTable[] {
+  const { model } = context;
+  const { head, summary, rows, axis, site, token } = model;
+  if (!head || !summary) return [];
+  const input = overviewInput(model);
+  const row = rows[site];
+  const layer = row?.layer;
+  const sites = rows.map((_, s) => s).filter((s) => rows.length <= GROUP_FROM || rows[s]?.layer === layer);
+  const tables: DataTable[] = [];
+  if (input) tables.push(overviewTable(input, head));
+  tables.push(rasterTable(head, page.tokens(), rows, sites, (s) => model.numbers(s), axis));
+  if (token !== null) {
+    tables.push(sliceTable(head, token, rows, (s) => model.numbers(s), axis));
+    for (const pin of model.selection.pinned) if (pin !== token && pin < head.tokens.length) tables.push({ ...sliceTable(head, pin, rows, (s) => model.numbers(s), axis), id: `pin-${pin}` });
+  }
+  const cells = currentLabelCells(context);
+  if (row && cells.length > 0) tables.push(labelsTable(cells, summary, axis, row));
+  const flow = currentFlow(context);
+  if (flow) tables.push(flowTable(flow, rows, axis));
+  const pairs = page.pairs();
+  if (row && pairs) tables.push(pairsTable(pairs.cells, axis, row, pairs.draws));
+  const curve = page.curve();
+  if (curve) tables.push(coverageTable(curve, rows, axis, model.counted.tokens.length));
+  tables.push(figuresTable(context));
+  return tables;
+}
