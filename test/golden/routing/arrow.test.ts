@@ -1,11 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { BoundModel } from '../../../extension/architecture/resolve';
+import { type BoundModel, linearsOf } from '../../../extension/architecture/resolve';
 import type { LinearSpec } from '../../../extension/architecture/spec';
 import { GraphBuilder } from '../../../extension/graph/builder';
 import { floatData, floats } from '../../../extension/graph/hostTensor';
 import { innerProduct, type LowRank, readOverlap, spectrumOf } from '../../../extension/numerics/lowRank';
+import { Decoder } from '../../../extension/probe/decode';
 import { ForwardPass } from '../../../extension/probe/forward';
 import { attachArrow, ARROW_OUTPUTS } from '../../../extension/routing/library/attachArrow';
 import { bindLibrary } from '../../../extension/routing/library/bindLibrary';
@@ -13,6 +14,7 @@ import { subtractFactors, subtractUpdates } from '../../../extension/routing/lib
 import { openLibrary } from '../../../extension/routing/library/openLibrary';
 import type { BoundLibrary } from '../../../extension/routing/library/types';
 import { arrowRouter, cosineLogits } from '../../../extension/routing/routers/arrow';
+import { LiveRouting } from '../../../extension/routing/runRouter';
 import type { PreparedRouter, RouterRequest } from '../../../extension/routing/types';
 import { GraphSession } from '../../../extension/runtime/session';
 import { Scheduler } from '../../../extension/runtime/scheduler';
@@ -207,6 +209,25 @@ for (const name of ['llama', 'gpt2']) {
     }
   });
 }
+
+it('follows a text that is being written: only what changed is routed again, with the numbers of PEFT', async () => {
+  const { metadata, matrices } = readMatrices(path.join(FIXTURES, 'arrow-gpt2.safetensors')), rows = JSON.parse(metadata.rows) as number[][], text = rows[3], before = rows.slice(0, 3).flat().length, changed = 25;
+  const model = await openGolden('gpt2'), environment = { pool: runner.pool, scheduler: new Scheduler() };
+  const router = await arrowRouter.prepare(request(model, { modules: path.join(FIXTURES, 'arrow-gpt2'), topK: 2, temperature: 0.25 }));
+  const live = new LiveRouting(new Decoder(model, environment, router.attached), router, 16);
+  expect((await live.update(Int32Array.from(text.map((id, i) => (i === changed ? id - 1 : id))), environment)).reused).toBe(0);
+  const { arrays, reused } = await live.update(Int32Array.from(text), environment);
+  expect(reused).toBe(changed);
+  for (const [s, site] of router.sites.entries()) {
+    const linear = linearsOf(model.spec.stacks[0].blocks[site.layer]).find((l) => l.site === site.id);
+    const golden = matrices.get(`k2|${model.tensor(linear?.weight ?? '').name.replace(/\.weight$/, '')}|weights`);
+    for (let t = 0; t < text.length; t++) {
+      const at = (t * router.sites.length + s) * arrays.slots, found = new Float32Array(3);
+      for (let i = 0; i < 3; i++) found[arrays.ids[at + i]] = arrays.weights[at + i];
+      near(found, golden?.data.subarray((before + t) * 3, (before + t + 1) * 3) ?? [], 1e-4);
+    }
+  }
+});
 
 it('reads the settings of a saved Arrow set and leaves its inert router out', async () => {
   const library = await openLibrary(path.join(FIXTURES, 'arrow-llama'));
