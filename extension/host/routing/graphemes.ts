@@ -1,6 +1,8 @@
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Printable ASCII and tab: every character is a grapheme of its own. */
+/** Printable ASCII and tab: between two of them there is always a border. */
 const PLAIN = /^[\t\x20-\x7e]*$/;
+/** V8 copies the whole input into every segment, so a line is read in pieces: 50 KB at once would take gigabytes. */
+const PIECE = 128;
 
 /** Moves a column that lies inside a grapheme behind it; columns at a border stay. */
 export type Snap = (column: number) => number;
@@ -14,10 +16,27 @@ const stay: Snap = (column) => column;
 export function snapTo(line: string): Snap {
   if (PLAIN.test(line)) return stay;
   const next = new Int32Array(line.length + 1);
-  for (const { segment, index } of segmenter.segment(line)) {
-    next[index] = index;
-    for (let i = index + 1; i < index + segment.length; i++) next[i] = index + segment.length;
+  for (let at = 0; at < line.length; ) {
+    if (isPlain(line, at) && at + 1 < line.length && isPlain(line, at + 1)) {
+      next[at] = at;
+      at++;
+      continue;
+    }
+    const piece = line.slice(at, at + PIECE);
+    const ends = [...segmenter.segment(piece)].map(({ index, segment }) => at + index + segment.length);
+    // The last grapheme of a piece may go on behind it: it begins the next piece, unless nothing else is in this one.
+    if (at + PIECE < line.length && ends.length > 1) ends.pop();
+    for (const end of ends) {
+      next[at] = at;
+      for (let i = at + 1; i < end; i++) next[i] = end;
+      at = end;
+    }
   }
   next[line.length] = line.length;
   return (column) => next[Math.min(column, line.length)];
+}
+
+function isPlain(line: string, at: number): boolean {
+  const code = line.charCodeAt(at);
+  return code === 9 || (code >= 0x20 && code <= 0x7e);
 }

@@ -33,13 +33,13 @@ export function blockFacts(trace: TraceView, site: number, tokens: readonly numb
     if (before >= 0 && before !== expert) switches++;
     before = expert;
   }
-  const placed = tokens.filter((token) => head.tokens[token].end !== null).length;
+  const ends = tokens.flatMap((token) => head.tokens[token].end ?? []);
   const best = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).at(0);
   // Drawn without replacement: two neighbours differ with probability 1 - sum n_e (n_e - 1) / (n (n - 1)).
   const equal = [...counts.values()].reduce((sum, n) => sum + n * (n - 1), 0);
   return {
-    tokens: placed,
-    stale: placed - tokens.filter((token) => (head.tokens[token].end ?? Infinity) <= fresh).length,
+    tokens: ends.length,
+    stale: ends.filter((end) => end > fresh).length,
     most: best ? { label: nameExpert(facts, site, best[0], letters).label, share: best[1] / routed } : null,
     switches,
     switchesByChance: routed > 1 ? (routed - 1) * (1 - equal / (routed * (routed - 1))) : 0,
