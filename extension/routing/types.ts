@@ -1,9 +1,11 @@
 import type { FfnWeights } from '../architecture/ffnWeights';
 import type { BoundModel } from '../architecture/resolve';
 import type { BlockSpec } from '../architecture/spec';
+import type { FileStamp } from '../checkpoint/types';
 import type { BlockOptions, BlockTap } from '../graph/block';
 import type { HostTensor } from '../graph/hostTensor';
 import type { AttachedModules } from '../module/attach';
+import type { Notice } from '../protocol/documents';
 import type { Composition, RouterName, RoutingGranularity, RoutingProvenance, RoutingSite } from '../protocol/routing';
 
 /** What a router may need; it throws a failure that says what is missing. */
@@ -54,6 +56,10 @@ export interface PreparedRouter {
   readonly provenance: RoutingProvenance;
   /** Modules that act during the forward pass. */
   readonly attached: AttachedModules | null;
+  /** What the router was made of besides the checkpoint, folders included; one that is kept is made again when they change. */
+  readonly files?: readonly FileStamp[];
+  /** What whoever reads the trace should know, once for the whole run. */
+  readonly warnings?: readonly Notice[];
   /** Null for a block without a site. */
   plan(block: BlockSpec): BlockPlan | null;
 }
