@@ -7,6 +7,7 @@ import type { LoraSite } from '../../module/types';
 import { type LowRank, spectrumOf } from '../../numerics/lowRank';
 import { failure } from '../../protocol/errors';
 import { subtractFactors, subtractUpdates } from './genKnowSub';
+import { remarksOn } from './remarks';
 import type { Adapter, AdapterLibrary, BoundLibrary, GenKnowSub, LibrarySite, SiteExpert } from './types';
 
 /** Bytes of factors as float32 that are held at once: ten adapters of rank 16 on every linear map of a 7B model take 1.3 GB. */
@@ -14,18 +15,24 @@ const MAX_FACTOR_BYTES = 4 * 1024 ** 3;
 
 /**
  * Reads the factors of a library and places each on the linear map of `model` that it was trained for. Directions and
- * singular values are exact (`spectrumOf`), after general knowledge has been subtracted.
+ * singular values are exact (`spectrumOf`), after general knowledge has been subtracted. Adapters of which nothing fits
+ * belong to another base: they are left out and named in `skipped` and `remarks`.
  * @param genKnowSub by default what the Arrow set's settings say
- * @throws routing/library for an adapter of another base, for subtraction without equal ranks, for more than 4 GB of factors
+ * @throws routing/library where fewer than two adapters fit, for one that fits in part, for subtraction without equal
+ * ranks, for more than 4 GB of factors
  */
-export async function bindLibrary(model: BoundModel, library: AdapterLibrary, genKnowSub: GenKnowSub = library.arrow?.useGks ? 'peft' : 'none'): Promise<BoundLibrary> {
-  const members = [...library.adapters, ...(genKnowSub === 'none' ? [] : library.general)];
-  if (genKnowSub !== 'none' && library.general.length === 0) throw failure('routing/library', { path: library.path, reason: 'it holds no general adapters (gks_0, gks_1, ...) whose knowledge could be subtracted. Route without subtraction' });
-  const bytes = members.reduce((sum, { lora }) => sum + lora.sites.reduce((n, s) => n + 4 * (elementCount(s.a.shape) + elementCount(s.b.shape)), 0), 0);
+export async function bindLibrary(model: BoundModel, folder: AdapterLibrary, genKnowSub: GenKnowSub = folder.arrow?.useGks ? 'peft' : 'none'): Promise<BoundLibrary> {
+  const find = linearFinder(model), placed = new Map<Adapter, ReadonlyMap<string, LoraSite>>(), foreign: { readonly name: string; readonly reason: string }[] = [];
+  for (const adapter of [...folder.adapters, ...(genKnowSub === 'none' ? [] : folder.general)]) {
+    const { fitting, misfit } = place(adapter, find);
+    if (misfit === null) placed.set(adapter, fitting);
+    else if (fitting.size === 0) foreign.push({ name: adapter.name, reason: misfit });
+    else throw failure('routing/library', { path: folder.path, reason: `the adapter "${adapter.name}" fits this checkpoint only in part: ${misfit}. Move its folder elsewhere to route between the others` });
+  }
+  const library = fittingPart(folder, placed, foreign);
+  if (genKnowSub !== 'none' && library.general.length === 0) throw failure('routing/library', { path: library.path, reason: 'it holds no general adapters (gks_0, gks_1, ...) of this base whose knowledge could be subtracted. Route without subtraction' });
+  const bytes = [...placed.keys()].reduce((sum, { lora }) => sum + lora.sites.reduce((n, s) => n + 4 * (elementCount(s.a.shape) + elementCount(s.b.shape)), 0), 0);
   if (bytes > MAX_FACTOR_BYTES) throw failure('routing/library', { path: library.path, reason: `its factors take ${(bytes / 1024 ** 3).toFixed(1)} GB in memory, more than ${MAX_FACTOR_BYTES / 1024 ** 3} GB. Route between fewer adapters at a time` });
-  const find = linearFinder(model);
-  const placed = new Map<Adapter, ReadonlyMap<string, LoraSite>>();
-  for (const adapter of members) placed.set(adapter, place(adapter, find, library.path));
   const byWeight = new Map<string, readonly SiteExpert[]>();
   const sites: LibrarySite[] = [];
   for (const block of model.spec.stacks[0].blocks) {
@@ -40,17 +47,25 @@ export async function bindLibrary(model: BoundModel, library: AdapterLibrary, ge
   return { library, genKnowSub, sites };
 }
 
-/** An adapter's factors by the weight that they change. */
-function place({ name, lora }: Adapter, find: (target: string) => LinearSpec | undefined, path: string): ReadonlyMap<string, LoraSite> {
-  const out = new Map<string, LoraSite>();
+/** An adapter's factors by the weight that they change, and the first thing about it that does not fit. */
+function place({ lora }: Adapter, find: (target: string) => LinearSpec | undefined): { readonly fitting: ReadonlyMap<string, LoraSite>; readonly misfit: string | null } {
+  const fitting = new Map<string, LoraSite>();
+  let misfit: string | null = null;
   for (const site of lora.sites) {
-    const spec = find(site.target);
-    if (!spec) throw failure('routing/library', { path, reason: `the adapter "${name}" changes "${site.target}", which is no linear map of this checkpoint. Choose the checkpoint that it was trained on, or move the adapter elsewhere` });
-    const expected = [site.rank, spec.inWidth, spec.outWidth, site.rank], found = [...site.a.shape, ...site.b.shape];
-    if (expected.some((n, i) => found[i] !== n)) throw failure('routing/library', { path, reason: `the adapter "${name}" has factors from ${site.a.shape[1]} to ${site.b.shape[0]} features for "${site.target}", but this checkpoint's map goes from ${spec.inWidth} to ${spec.outWidth}. Choose the checkpoint that it was trained on, or move the adapter elsewhere` });
-    out.set(spec.weight, site);
+    const spec = find(site.target), expected = [site.rank, spec?.inWidth, spec?.outWidth, site.rank], found = [...site.a.shape, ...site.b.shape];
+    if (spec && expected.every((n, i) => found[i] === n)) fitting.set(spec.weight, site);
+    else misfit ??= spec ? `its factors for "${site.target}" go from ${site.a.shape[1]} to ${site.b.shape[0]} features, and the checkpoint's linear map from ${spec.inWidth} to ${spec.outWidth}` : `it changes "${site.target}", which is no linear map of the checkpoint`;
   }
-  return out;
+  return { fitting, misfit };
+}
+
+/** The library without the adapters of other bases. */
+function fittingPart(folder: AdapterLibrary, placed: ReadonlyMap<Adapter, unknown>, foreign: readonly { readonly name: string; readonly reason: string }[]): AdapterLibrary {
+  if (foreign.length === 0) return folder;
+  const adapters = folder.adapters.filter((a) => placed.has(a));
+  if (adapters.length < 2) throw failure('routing/library', { path: folder.path, reason: `${adapters.length === 0 ? 'none' : 'one'} of its ${folder.adapters.length} adapters fits this checkpoint, and routing needs two (${foreign.map(({ name, reason }) => `"${name}": ${reason}`).join('; ')}). Choose the checkpoint that the adapters were trained on, or another folder` });
+  const left = `Left out, because they belong to another base: ${foreign.map((f) => f.name).join(', ')}.`;
+  return { ...folder, adapters, general: folder.general.filter((a) => placed.has(a)), skipped: [...folder.skipped, ...foreign], remarks: [...remarksOn(adapters), left] };
 }
 
 async function expertsAt(spec: LinearSpec, library: AdapterLibrary, placed: ReadonlyMap<Adapter, ReadonlyMap<string, LoraSite>>, genKnowSub: GenKnowSub): Promise<readonly SiteExpert[]> {

@@ -4,6 +4,7 @@ import { ModulensError } from '../../protocol/errors';
 import type { RoutableKind } from '../../protocol/routing';
 import { KINDS } from './kinds';
 import { openLibrary } from './openLibrary';
+import { groupsByBase } from './remarks';
 import { readUnit, subfolderNames, type Unit } from './units';
 import { describeXLora, isXLora } from './xLora';
 
@@ -24,12 +25,16 @@ export async function describeRoutable(target: string): Promise<readonly Routabl
   return ofChildren(root);
 }
 
-/** LoRAs that can be routed between, with or without a saved Arrow router; null where there are not two. */
-async function describeLibrary(root: string): Promise<RoutableKind | null> {
+/** LoRAs that can be routed between, with or without a saved Arrow router; null where there are not two. Looks at no other kind, and opens no model. */
+export async function describeLibrary(root: string): Promise<RoutableKind | null> {
   const base = { granularity: 'token', composition: 'outputs' } as const;
   try {
     const { adapters, general, arrow, remarks } = await openLibrary(root);
-    const experts = adapters.map((a) => a.name), named = experts.length <= 6 ? ` (${experts.join(', ')})` : '';
+    const experts = adapters.map((a) => a.name), named = experts.length <= 6 ? ` (${experts.join(', ')})` : '', groups = groupsByBase(adapters);
+    if (groups.length > 1) {
+      const largest = [...groups].sort((a, b) => b.length - a.length)[0];
+      return { ...base, kind: 'lora-library', title: 'LoRAs of several bases', router: largest.length > 1 ? 'arrow' : null, experts, complete: true, says: `These are ${experts.length} LoRAs${named}, which by their linear maps belong to ${groups.length} different bases. ${largest.length > 1 ? 'Arrow routes between those that fit the chosen checkpoint.' : 'No two of them fit the same one, so that there is nothing to route between.'}` };
+    }
     if (arrow === null) return { ...base, kind: 'lora-library', title: 'Library of LoRAs', router: 'arrow', experts, complete: true, says: [`These are ${experts.length} LoRAs${named}. Arrow can route each token between them at every linear map that they change, without any training.`, ...remarks].join(' ') };
     const subtracted = arrow.useGks ? ` after the general knowledge of ${general.length} ${general.length === 1 ? 'adapter' : 'adapters'} is subtracted` : '';
     return { ...base, kind: 'arrow', title: 'Arrow set', router: 'arrow', experts, complete: true, says: [`This is a set that PEFT's Arrow routes: each token goes to the ${arrow.topK} best of ${experts.length} LoRAs${named} at every linear map, temperature ${arrow.temperature}${subtracted}.`, ...remarks].join(' ') };

@@ -1,10 +1,12 @@
 import path from 'node:path';
 import { promises as fs } from 'node:fs';
-import { asReadFailure, statOrNull } from '../../checkpoint/files';
+import { asReadFailure, stampFile, statOrNull } from '../../checkpoint/files';
 import { readJsonObject } from '../../checkpoint/jsonFile';
+import type { FileStamp } from '../../checkpoint/types';
 import { openLora } from '../../module/lora';
 import { failure, ModulensError } from '../../protocol/errors';
 import { readArrowSettings } from './arrowSettings';
+import { remarksOn } from './remarks';
 import type { Adapter, AdapterLibrary, ArrowSettings } from './types';
 
 /** Adapters of one library: routing compares every pair per token and site, and a page has no room for more. */
@@ -16,6 +18,7 @@ interface Found {
   readonly name: string;
   readonly folder: string;
   readonly config: Readonly<Record<string, unknown>>;
+  readonly stamp: FileStamp;
 }
 
 /**
@@ -29,7 +32,7 @@ export async function openLibrary(folder: string): Promise<AdapterLibrary> {
   const stats = await statOrNull(root);
   if (stats === null) throw failure('checkpoint/not-found', { path: root });
   if (!stats.isDirectory()) throw failure('routing/library', { path: root, reason: 'it is a file, and a library is a folder with one sub-folder per adapter. Choose the folder' });
-  const found = await findAdapters(root);
+  const folderStamp = await stampFile(root), found = await findAdapters(root);
   const skipped: { name: string; reason: string }[] = [], plain: Found[] = [];
   let arrow: ArrowSettings | null = null;
   for (const one of found) {
@@ -49,7 +52,8 @@ export async function openLibrary(folder: string): Promise<AdapterLibrary> {
     const lacking = arrow.generalNames.filter((name) => !general.some((g) => g.name === name));
     if (lacking.length > 0 || general.length === 0) throw failure('routing/library', { path: root, reason: `its settings subtract general knowledge (use_gks), but the general ${lacking.length === 1 ? 'adapter' : 'adapters'} ${lacking.join(', ')} ${lacking.length === 1 ? 'is' : 'are'} missing. Put them back, or set "use_gks" to false in the router's adapter_config.json` });
   }
-  return { path: root, adapters, general, arrow, skipped, remarks: remarksOn(adapters) };
+  const files = [folderStamp, ...found.map((f) => f.stamp), ...[...adapters, ...general].flatMap(({ lora }) => lora.weights.files)];
+  return { path: root, adapters, general, arrow, skipped, remarks: remarksOn(adapters), files };
 }
 
 /** Folders with an adapter_config.json, nearest level first, names in natural order. */
@@ -88,7 +92,8 @@ async function subfolders(folder: string): Promise<readonly string[]> {
 async function readConfig(folder: string, name: string): Promise<Found | null> {
   const file = path.join(folder, 'adapter_config.json');
   if ((await statOrNull(file)) === null) return null;
-  return { name, folder, config: (await readJsonObject(file)).value };
+  const { value, stamp } = await readJsonObject(file);
+  return { name, folder, config: value, stamp };
 }
 
 function isObject(value: unknown): value is object {
@@ -128,18 +133,4 @@ async function openAll(found: readonly Found[], root: string): Promise<readonly 
 
 function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
-}
-
-/** PEFT refuses what these say; here each is computed exactly. */
-function remarksOn(adapters: readonly Adapter[]): readonly string[] {
-  const out: string[] = [];
-  const ranks = adapters.map(({ name, lora }) => `${name} ${[...new Set(lora.sites.map((s) => s.rank))].sort((a, b) => a - b).join('/')}`);
-  if (new Set(adapters.flatMap(({ lora }) => lora.sites.map((s) => s.rank))).size > 1) out.push(`Ranks differ (${ranks.join(', ')}): factors are stacked side by side, which is exact; PEFT refuses such a set.`);
-  const targets = adapters.map(({ lora }) => new Set(lora.sites.map((s) => s.target)));
-  const all = new Set(targets.flatMap((t) => [...t]));
-  const partial = adapters.filter((_, i) => targets[i].size < all.size).map(({ name }) => name);
-  if (partial.length > 0) out.push(`Not every adapter changes every linear map (${partial.join(', ')}): where one is missing it is no choice; PEFT refuses such a set.`);
-  const bases = [...new Set(adapters.map(({ lora }) => lora.base).filter((b) => b !== null))];
-  if (bases.length > 1) out.push(`The adapters name different bases (${bases.join(', ')}); their widths fit this one, but routing means something only if they were trained on the same weights.`);
-  return out;
 }

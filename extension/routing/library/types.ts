@@ -1,4 +1,5 @@
 import type { LinearSpec } from '../../architecture/spec';
+import type { FileStamp } from '../../checkpoint/types';
 import type { LowRank, Spectrum } from '../../numerics/lowRank';
 import type { LoraModule } from '../../module/types';
 
@@ -32,6 +33,8 @@ export interface AdapterLibrary {
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   /** What differs from what PEFT accepts, in whole sentences. */
   readonly remarks: readonly string[];
+  /** Stamps of the folder and of every file that was read. */
+  readonly files: readonly FileStamp[];
 }
 
 /** How general knowledge is subtracted: not at all, as PEFT does factor by factor, or from the update itself. */

@@ -1,5 +1,6 @@
 import { linearsOf } from '../../architecture/resolve';
 import { floatData } from '../../graph/hostTensor';
+import type { Notice } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
 import type { RoutingSite } from '../../protocol/routing';
 import { ARROW_TEMPERATURE, ARROW_TOP_K } from '../library/arrowSettings';
@@ -22,11 +23,10 @@ export const arrowRouter: Router = {
   prepare: async (request) => {
     const { model, modules } = request;
     if (modules === undefined) throw unusable(request, 'it routes between the LoRAs of a folder, and no folder was chosen. Give one (--modules FOLDER)');
-    const library = await openLibrary(modules);
+    const bound = await bindLibrary(model, await openLibrary(modules)), { library } = bound;
     const E = library.adapters.length, k = request.topK ?? library.arrow?.topK ?? Math.min(ARROW_TOP_K, E), temperature = request.temperature ?? library.arrow?.temperature ?? ARROW_TEMPERATURE;
     if (!Number.isInteger(k) || k < 1 || k > E) throw unusable(request, `a token cannot use ${k} of the ${E} adapters in ${library.path}. Choose a whole number from 1 to ${E}`);
     if (!Number.isFinite(temperature) || temperature <= 0) throw unusable(request, `its temperature is ${temperature}. Choose a number above 0`);
-    const bound = await bindLibrary(model, library);
     const mix = request.baseActivations !== true;
     return preparedArrow(request, bound, { k, temperature, mix });
   },
@@ -37,7 +37,7 @@ function preparedArrow({ layers }: RouterRequest, bound: BoundLibrary, options: 
   return {
     sites: chosen.map((site) => describeSite(site, bound, options)),
     composition: options.mix ? 'outputs' : 'none', granularity: 'token', provenance: options.mix ? 'exact' : 'base-activation',
-    attached: attachArrow(bound, options),
+    attached: attachArrow(bound, options), files: bound.library.files, warnings: warningsOf(bound, chosen),
     plan: (block) => {
       const here = linearsOf(block).filter(({ site }) => index.has(site));
       if (here.length === 0) return null;
@@ -67,6 +67,13 @@ function describeSite({ spec, layer, experts }: LibrarySite, { library, genKnowS
   if (E < library.adapters.length) notes.push(`${library.adapters.filter((_, i) => !experts.some((x) => x.adapter === i)).map((a) => a.name).join(', ')}: no factors here, so no choice.`);
   notes.push(...library.remarks);
   return { id: spec.site, layer, module: spec.site.split('.').slice(2).join('.'), kind: 'library', semantics: k < E ? 'truncated' : 'simplex', E, labels, k, temperature: options.temperature, scale: 1, note: notes.join(' ') };
+}
+
+function warningsOf({ library }: BoundLibrary, chosen: readonly LibrarySite[]): readonly Notice[] {
+  const out = library.remarks.map((message): Notice => ({ code: 'routing/library', message }));
+  const all = chosen.flatMap((site) => site.experts), vague = all.filter(({ spectrum }) => spectrum.ratio > HARDLY_DETERMINED).length;
+  if (vague > 0) out.push({ code: 'routing/hardly-determined', message: `${vague} of ${all.length} directions that tokens are compared with are hardly determined: the second singular value of the update is more than ${HARDLY_DETERMINED} of the first. Weights at those linear maps say little; each map's note names them.` });
+  return out;
 }
 
 /**

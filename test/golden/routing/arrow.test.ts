@@ -48,7 +48,7 @@ const product = (m: LowRank): number[] => Array.from({ length: m.outWidth * m.in
 
 /** The hook alone, on a linear map that gives zero. */
 async function route(rows: readonly number[][], parts: readonly LowRank[], scalings: readonly number[], k: number, temperature: number): Promise<{ readonly logits: Float32Array; readonly weights: Float32Array; readonly output: Float32Array; readonly norms: Float32Array }> {
-  const bound: BoundLibrary = { genKnowSub: 'none', library: { path: 'toy', adapters: [], general: [], arrow: null, skipped: [], remarks: [] }, sites: [{ spec: SPEC, layer: 0, experts: parts.map((factors, adapter) => ({ adapter, factors, scaling: scalings[adapter], spectrum: spectrumOf(factors) })) }] };
+  const bound: BoundLibrary = { genKnowSub: 'none', library: { path: 'toy', adapters: [], general: [], arrow: null, skipped: [], remarks: [], files: [] }, sites: [{ spec: SPEC, layer: 0, experts: parts.map((factors, adapter) => ({ adapter, factors, scaling: scalings[adapter], spectrum: spectrumOf(factors) })) }] };
   const { hook } = attachArrow(bound, { k, temperature, mix: true });
   const b = new GraphBuilder('toy'), x = b.input('x', 'float32', ['tokens', 4]);
   b.output('y', hook(b, SPEC, x, b.gemm(x, b.floats('zero', [3, 4], new Float32Array(12)), { transposed: true, width: 3 })));

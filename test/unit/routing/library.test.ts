@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BoundModel } from '../../../extension/architecture/resolve';
+import { assertUnchanged } from '../../../extension/checkpoint/files';
 import { bindLibrary } from '../../../extension/routing/library/bindLibrary';
 import { attachArrow } from '../../../extension/routing/library/attachArrow';
 import { adapterFacts, siteOverlaps } from '../../../extension/routing/library/facts';
@@ -74,10 +75,22 @@ describe('a folder of adapters', () => {
     expect(await message(openLibrary(at('a', 'adapter_config.json')))).toMatch(/file.*folder/s);
     expect(await message(openLibrary(at('nowhere')))).toMatch(/nowhere/);
     writeLora(at('wide'), [{ ...Q, inWidth: 32 }]);
-    expect(await message(bindLibrary(model, await openLibrary(root)))).toMatch(/"wide".*from 32 to 16.*goes from 16 to 16.*Choose the checkpoint/s);
+    expect(await message(bindLibrary(model, await openLibrary(root)))).toMatch(/one of its 2 adapters fits.*"wide".*from 32 to 16.*from 16 to 16.*Choose the checkpoint/s);
+    writeLora(at('wide'), [{ ...Q, inWidth: 32 }, V]);
+    expect(await message(bindLibrary(model, await openLibrary(root)))).toMatch(/"wide" fits this checkpoint only in part.*Move its folder/s);
     fs.rmSync(at('wide'), { recursive: true });
     writeLora(at('other'), [{ ...Q, site: 'transformer.h.0.attn.c_attn' }]);
     expect(await message(bindLibrary(model, await openLibrary(root)))).toMatch(/"other".*c_attn.*no linear map/s);
+  });
+
+  it('routes between those of its base and names the others', async () => {
+    writeLora(at('a'), [Q]);
+    writeLora(at('b'), [Q]);
+    writeLora(at('other'), [{ ...Q, site: 'transformer.h.0.attn.c_attn', rank: 3 }], { r: 3 });
+    const prepared = await arrowRouter.prepare(request());
+    expect(prepared.sites[0]).toMatchObject({ labels: ['a', 'b'], k: 2 });
+    expect(prepared.sites[0].note).toMatch(/Left out, because they belong to another base: other\./);
+    expect(prepared.sites[0].note).not.toMatch(/Ranks differ/);
   });
 });
 
@@ -102,6 +115,18 @@ describe('Arrow on a folder', () => {
     const late = await arrowRouter.prepare(request({ layers: [1] }));
     expect(late.sites.map((s) => s.id)).toEqual(['blocks.1.attention.v']);
     expect(late.plan(model.spec.stacks[0].blocks[0])).toBeNull();
+  });
+
+  it('names the files that it depends on: settings, weights and the folder that more may come to', async () => {
+    for (const name of ['a', 'b']) writeLora(at(name), [Q]);
+    const files = async () => (await arrowRouter.prepare(request())).files ?? [], before = await files();
+    await assertUnchanged(before);
+    writeJson(at('a', 'adapter_config.json'), { peft_type: 'LORA', r: 2, lora_alpha: 400 });
+    await expect(assertUnchanged(before)).rejects.toThrow(/adapter_config/);
+    const again = await files();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    writeLora(at('c'), [Q]);
+    await expect(assertUnchanged(again)).rejects.toThrow(/changed/);
   });
 
   it('tells libraries, k, temperature and modes apart by the key of their graphs', async () => {
@@ -142,7 +167,8 @@ describe('Arrow on a folder', () => {
     expect(facts[1]).toMatchObject({ sigma1: 0, frobenius: 0 });
     const overlaps = siteOverlaps(bound, bound.sites[0]);
     expect([...overlaps.cosine]).toEqual([1, 0, 0, 1]);
-    const { note } = (await arrowRouter.prepare(request())).sites[0];
+    const prepared = await arrowRouter.prepare(request()), { note } = prepared.sites[0];
+    expect(prepared.warnings).toEqual([{ code: 'routing/hardly-determined', message: expect.stringMatching(/^1 of 2 directions/) }]);
     expect(note).toMatch(/fresh: the update is zero/);
     expect(note).toMatch(/above 0\.9: flat 1\.00/);
   });

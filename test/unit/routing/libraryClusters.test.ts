@@ -12,7 +12,7 @@ import type { BoundLibrary } from '../../../extension/routing/library/types';
 const SPEC: LinearSpec = { site: 'blocks.0.ffn.up', weight: 'w', inWidth: 4, outWidth: 3, layout: 'outIn' };
 function library(parts: readonly LowRank[], spec: LinearSpec = SPEC): BoundLibrary {
   const adapters = parts.map((_, i) => ({ name: `a${i}`, lora: { kind: 'lora', path: '', name: '', base: null, rank: 2, sites: [], weights: null as never } as const }));
-  return { genKnowSub: 'none', library: { path: 'toy', adapters, general: [], arrow: null, skipped: [], remarks: [] }, sites: [{ spec, layer: 0, experts: parts.map((factors, adapter) => ({ adapter, factors, scaling: 1, spectrum: spectrumOf(factors) })) }] };
+  return { genKnowSub: 'none', library: { path: 'toy', adapters, general: [], arrow: null, skipped: [], remarks: [], files: [] }, sites: [{ spec, layer: 0, experts: parts.map((factors, adapter) => ({ adapter, factors, scaling: 1, spectrum: spectrumOf(factors) })) }] };
 }
 const toy: readonly LowRank[] = [
   [[1, 0, 0, 0, 0, 1, 0, 0], [2, 0, 0, 1, 0, 0]], [[0, 0, 1, 0, 0, 0, 1, 1], [1, 0, 0, 1, 1, 1]], [[1, 1, 1, 1, 0, 1, 0, -1], [0, 1, 1, 0, 1, 0]],

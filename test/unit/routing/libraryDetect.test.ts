@@ -82,6 +82,16 @@ describe('libraries', () => {
     expect(kind.says).toMatch(/"two"/);
   });
 
+  it('of several bases are not taken for one', async () => {
+    writeLora(at('one'), [Q]);
+    writeLora(at('two'), [{ ...Q, inWidth: 32 }]);
+    expect(await only()).toMatchObject({ title: 'LoRAs of several bases', router: null });
+    writeLora(at('three'), [Q]);
+    const kind = await only();
+    expect(kind).toMatchObject({ router: 'arrow', experts: ['one', 'three', 'two'] });
+    expect(kind.says).toMatch(/2 different bases/);
+  });
+
   it('that PEFT saved as an Arrow set give its settings', async () => {
     const kind = await only(path.join(FIXTURES, 'arrow-llama'));
     expect(kind).toMatchObject({ kind: 'arrow', router: 'arrow', experts: ['task_0', 'task_1', 'task_2'] });

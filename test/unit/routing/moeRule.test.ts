@@ -46,9 +46,10 @@ describe('weights from logits by the families\u2019 rules', () => {
     near(weightsOf(V3([0, 0, 0.6, 0], groups)).map((w) => w * SCALE), [1.366123, 1.133877, 0, 0]);
   });
 
-  it('DeepSeek-V3: an expert outside the groups that stay wins where the kept scores are below zero, as in the reference', () => {
-    const found = weightsOf(V3([-0.95, -2, -9, -9], { groups: 2, keepGroups: 1 }));
-    expect(found.map((w) => w > 0)).toEqual([false, false, true, true]);
+  it('DeepSeek-V3: no expert outside the groups that stay wins, however low the scores in them', () => {
+    const rule = V3([-0.95, -2, -9, -9], { groups: 2, keepGroups: 1 }), { weights, ranking } = moeWeights(Float32Array.from(LOGITS), 1, rule);
+    expect([...weights].map((w) => w > 0)).toEqual([true, true, false, false]);
+    expect([...(ranking ?? [])].slice(2)).toEqual([-Infinity, -Infinity]);
   });
 
   it('DeepSeek-V2: a group counts as its best probability', () => {
