@@ -3,7 +3,7 @@ import type { Checkpoint, TensorInfo } from '../checkpoint/types';
 import { failure, ModulensError } from '../protocol/errors';
 import { configReader } from './config';
 import { ARCHITECTURES } from './families/index';
-import type { BlockSpec, ExpertSpec, LinearSpec, ModelSpec, NormSpec } from './spec';
+import type { BlockSpec, ExpertSpec, LinearSpec, ModelSpec, NormSpec, QkvSpec } from './spec';
 
 /** A spec whose tensor names have been found in a checkpoint. */
 export interface BoundModel {
@@ -112,6 +112,7 @@ function expectedShapes(spec: ModelSpec): ReadonlyMap<string, readonly number[] 
     for (const block of stack.blocks) for (const l of linearsOf(block)) linear(l);
     for (const block of stack.blocks) {
       for (const n of normsOf(block)) norm(n);
+      if (block.ffn.kind === 'moe' && block.ffn.rule.kind === 'sigmoidGroups') out.set(block.ffn.rule.bias, [block.ffn.experts.length]);
       if (block.attention.sinks) out.set(block.attention.sinks, [block.attention.heads]);
     }
     norm(stack.finalNorm);
@@ -137,14 +138,22 @@ function packedTensors(spec: ModelSpec): ReadonlySet<string> {
 /** The linear maps of a block as they lie on disk, in the order in which data meets them: router, experts and shared expert of a mixture. */
 export function linearsOf(block: BlockSpec): readonly LinearSpec[] {
   const { qkv, o } = block.attention, { ffn } = block;
-  const attention = [...(qkv.kind === 'fused' ? [qkv.linear] : [qkv.q, qkv.k, qkv.v]), o];
+  const attention = [...qkvLinears(qkv), o];
   if (ffn.kind === 'ffn') return [...attention, ...(ffn.gate ? [ffn.gate] : []), ffn.up, ffn.down];
   const all = (expert: ExpertSpec): readonly LinearSpec[] => [expert.gate, expert.up, expert.down];
   return [...attention, ffn.router, ...ffn.experts.flatMap(all), ...(ffn.shared ? [...all(ffn.shared.expert), ...(ffn.shared.gate ? [ffn.shared.gate] : [])] : [])];
 }
 
+function qkvLinears(qkv: QkvSpec): readonly LinearSpec[] {
+  switch (qkv.kind) {
+    case 'separate': return [qkv.q, qkv.k, qkv.v];
+    case 'fused': return [qkv.linear];
+    case 'latent': return [...(qkv.qLatent ? [qkv.qLatent.down] : []), qkv.q, qkv.kvDown, qkv.kvUp];
+  }
+}
+
 /** The norms of a block. */
 export function normsOf(block: BlockSpec): readonly NormSpec[] {
-  const a = block.attention, f = block.ffn;
-  return [a.norms.before, a.norms.branch, a.norms.after, a.qNorm, a.kNorm, f.norms.before, f.norms.branch, f.norms.after].filter((n): n is NormSpec => n !== undefined);
+  const a = block.attention, f = block.ffn, latent = a.qkv.kind === 'latent' ? [a.qkv.qLatent?.norm, a.qkv.kvNorm] : [];
+  return [...latent, a.norms.before, a.norms.branch, a.norms.after, a.qNorm, a.kNorm, f.norms.before, f.norms.branch, f.norms.after].filter((n): n is NormSpec => n !== undefined);
 }

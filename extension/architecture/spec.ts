@@ -34,11 +34,32 @@ export interface LinearSpec {
   readonly mxfp4?: { readonly scales: string };
 }
 
-/** Where q, k and v lie: three linear maps, or one whose output holds all three. */
+/**
+ * Latent attention (DeepSeek-V2, arXiv 2405.04434): queries, and keys with values, go through narrow latents. Of each head's query and key
+ * the first `plainDim` features carry no position; the last `ropeDim` are rotated, and those of the key are shared by all heads.
+ */
+export interface LatentQkvSpec {
+  readonly kind: 'latent';
+  /** To all heads' queries, from the block's input or from a latent of its own. */
+  readonly q: LinearSpec;
+  readonly qLatent?: { readonly down: LinearSpec; readonly norm: NormSpec };
+  /** To the latent and the shared rotated key. */
+  readonly kvDown: LinearSpec;
+  readonly kvNorm: NormSpec;
+  /** From the latent to each head's plain key and value. */
+  readonly kvUp: LinearSpec;
+  readonly plainDim: number;
+  readonly ropeDim: number;
+  /** Features that turn together lie side by side, not half a head apart. */
+  readonly interleaved: boolean;
+}
+
+/** Where q, k and v lie: three linear maps, one whose output holds all three, or behind latents. */
 export type QkvSpec =
   | { readonly kind: 'separate'; readonly q: LinearSpec; readonly k: LinearSpec; readonly v: LinearSpec }
   /** `concat`: all q, then all k, then all v. `perHead`: q, k, v of head 0, then of head 1, ... (GPT-NeoX). */
-  | { readonly kind: 'fused'; readonly linear: LinearSpec; readonly arrangement: 'concat' | 'perHead' };
+  | { readonly kind: 'fused'; readonly linear: LinearSpec; readonly arrangement: 'concat' | 'perHead' }
+  | LatentQkvSpec;
 
 export interface NormSpec {
   readonly kind: 'layer' | 'rms';
@@ -65,6 +86,8 @@ export interface AttentionSpec {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  /** Width of a head's values where it differs from that of its keys (latent attention). */
+  readonly valueDim?: number;
   /** Factor on q·k. */
   readonly scale: number;
   readonly causal: boolean;
@@ -102,7 +125,14 @@ export type RouterRule =
   /** p = softmax(z); the k largest p, divided by their sum where `renormalise` (Mixtral, OLMoE, Qwen). */
   | { readonly kind: 'softmaxTopK'; readonly renormalise: boolean }
   /** The k largest z, softmax over them (Granite, GPT-OSS, JetMoE). */
-  | { readonly kind: 'topKSoftmax' };
+  | { readonly kind: 'topKSoftmax' }
+  /** p = softmax(z); experts stand in equal groups, a group counts as its best p, the best `keepGroups` stay; the k largest p as they are (DeepSeek-V2). */
+  | { readonly kind: 'softmaxGroups'; readonly groups: number; readonly keepGroups: number }
+  /**
+   * s = sigmoid(z), chosen by s + bias (tensor `[experts]`): a group counts as its best two, the best `keepGroups` stay; the weights of the k
+   * chosen are s, divided by their sum where `renormalise` (DeepSeek-V3, arXiv 2412.19437).
+   */
+  | { readonly kind: 'sigmoidGroups'; readonly groups: number; readonly keepGroups: number; readonly bias: string; readonly renormalise: boolean };
 
 /** One gated FFN of a mixture. */
 export interface ExpertSpec {
@@ -122,6 +152,8 @@ export interface MoeSpec {
   /** `[experts, d_model]`: its output is the tap `router.logits`. */
   readonly router: LinearSpec;
   readonly rule: RouterRule;
+  /** Factor on all weights of the experts that the router chooses (DeepSeek). */
+  readonly weightScale?: number;
   /** Experts that a token uses. */
   readonly k: number;
   readonly experts: readonly ExpertSpec[];

@@ -1,5 +1,5 @@
 import type { BoundModel } from '../architecture/resolve';
-import { type AttentionSpec, type BlockSpec, type FfnSpec, type LinearSpec, type NormSpec, requireFfn, type RopeSpec, type StackSpec } from '../architecture/spec';
+import { type AttentionSpec, type BlockSpec, type FfnSpec, type LatentQkvSpec, type LinearSpec, type NormSpec, requireFfn, type RopeSpec, type StackSpec } from '../architecture/spec';
 import { linearsOf, normsOf } from '../architecture/resolve';
 import { activate } from './activations';
 import { GraphBuilder } from './builder';
@@ -52,7 +52,7 @@ export const BLOCK_INPUTS = {
   /** `[tokens, 1, rotaryDim]` */
   cos: (rope: string): string => `cos.${rope}`,
   sin: (rope: string): string => `sin.${rope}`,
-  /** `[kvHeads, past, headDim]` */
+  /** `[kvHeads, past, headDim]`; values have their own width in latent attention. */
   pastKey: 'past.key',
   pastValue: 'past.value',
   mask: 'ffn.mask',
@@ -69,7 +69,7 @@ export async function buildBlock(model: BoundModel, stack: StackSpec, block: Blo
 /** Names of all tensors that a block reads. */
 export function tensorNamesOf(block: BlockSpec): readonly string[] {
   const linears = linearsOf(block).flatMap((l) => [l.weight, l.bias, l.mxfp4?.scales]), norms = normsOf(block).flatMap((n) => [n.weight, n.bias]);
-  return [...new Set([...linears, ...norms, block.attention.sinks].filter((n): n is string => typeof n === 'string'))];
+  return [...new Set([...linears, ...norms, block.attention.sinks, block.ffn.kind === 'moe' && block.ffn.rule.kind === 'sigmoidGroups' ? block.ffn.rule.bias : null].filter((n): n is string => typeof n === 'string'))];
 }
 
 function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options: BlockOptions, decoded: DecodedTensors): Graph {
@@ -88,7 +88,7 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
     if (block.ffn.kind === 'ffn') return buildFfn(b, block.ffn, apply, tap, x, options);
     // Masks and early stops are about the neurons of a dense FFN.
     if (options.mask || options.stopAtHidden) requireFfn(block);
-    return tap('ffn.output', buildMoe(b, block.ffn, x, { apply, tapLogits: (logits) => tap('router.logits', logits), gather: options.gather === true }));
+    return tap('ffn.output', buildMoe(b, w, block.ffn, x, { apply, tapLogits: (logits) => tap('router.logits', logits), gather: options.gather === true }));
   };
   const scaled = (branch: Value): Value => (block.residualScale === undefined ? branch : b.mul(branch, b.scalar('residual.scale', block.residualScale)));
   const a = block.attention.norms, f = block.ffn.norms;
@@ -126,22 +126,14 @@ function buildFfn(b: GraphBuilder, ffn: FfnSpec, apply: (spec: LinearSpec, x: Va
 }
 
 function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value, cache: boolean): Value {
-  const { heads, kvHeads, headDim } = spec, group = heads / kvHeads;
-  const [q0, k0, v0] = qkvOf(b, spec, apply, x);
-  const rope = spec.rope === undefined ? null : stack.ropes.get(spec.rope) ?? null;
-  const turn = (value: Value): Value => (rope && spec.rope !== undefined ? rotate(b, value, spec.rope, rope, headDim) : value);
-  const held = (value: Value): Value => (spec.clip === undefined ? value : b.clip(value, -spec.clip, spec.clip));
-  const normed = (value: Value, norm: NormSpec | undefined, n: number): Value => {
-    if (!norm || norm.width === headDim) return w.norm(norm, value);
-    return b.reshape(w.norm(norm, b.reshape(value, [0, n * headDim], ['tokens', n * headDim])), [0, n, headDim], ['tokens', n, headDim]);
-  };
-  const q = turn(held(normed(q0, spec.qNorm, heads))), k = turn(held(normed(k0, spec.kNorm, kvHeads)));
+  const { heads, kvHeads, headDim, valueDim = headDim } = spec, group = heads / kvHeads;
+  const [q, k, v] = headsOf(b, w, stack, spec, apply, x);
   // [tokens, heads, headDim] -> [kvHeads, ...]: heads of one group share a key head.
   const query = b.transpose(b.reshape(q, [0, kvHeads, group, headDim], ['tokens', kvHeads, group, headDim]), [1, 2, 0, 3]);
-  let key = b.transpose(k, [1, 0, 2]), value = b.transpose(held(v0), [1, 0, 2]);
+  let key = b.transpose(k, [1, 0, 2]), value = b.transpose(v, [1, 0, 2]);
   if (cache) {
     key = b.concat([b.input(BLOCK_INPUTS.pastKey, 'float32', [kvHeads, 'past', headDim]), key], 1, 'keys');
-    value = b.concat([b.input(BLOCK_INPUTS.pastValue, 'float32', [kvHeads, 'past', headDim]), value], 1, 'keys');
+    value = b.concat([b.input(BLOCK_INPUTS.pastValue, 'float32', [kvHeads, 'past', valueDim]), value], 1, 'keys');
     b.output(BLOCK_OUTPUTS.presentKey, key);
     b.output(BLOCK_OUTPUTS.presentValue, value);
   }
@@ -157,20 +149,50 @@ function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec
     // A sink is one more key whose value is zero: it takes its share of the softmax and gives nothing.
     const sink = b.reshape(w.tensor(spec.sinks), [kvHeads, group, 1, 1], [kvHeads, group, 1, 1]);
     seen = b.concat([seen, b.add(b.mul(b.reduce('ReduceMax', seen, -1, true), b.scalar('zero', 0)), sink)], 3, 'keys+1');
-    value = b.concat([value, b.floats(`zeros.${kvHeads}.${headDim}`, [kvHeads, 1, headDim], new Float32Array(kvHeads * headDim))], 1, 'keys+1');
+    value = b.concat([value, b.floats(`zeros.${kvHeads}.${valueDim}`, [kvHeads, 1, valueDim], new Float32Array(kvHeads * valueDim))], 1, 'keys+1');
   }
-  const mixed = b.matmul(b.softmax(seen), b.reshape(value, [kvHeads, 1, -1, headDim], [kvHeads, 1, 'keys', headDim]), [kvHeads, group, 'tokens', headDim]);
-  const flat = b.reshape(b.transpose(mixed, [2, 0, 1, 3]), [0, heads * headDim], ['tokens', heads * headDim]);
+  const mixed = b.matmul(b.softmax(seen), b.reshape(value, [kvHeads, 1, -1, valueDim], [kvHeads, 1, 'keys', valueDim]), [kvHeads, group, 'tokens', valueDim]);
+  const flat = b.reshape(b.transpose(mixed, [2, 0, 1, 3]), [0, heads * valueDim], ['tokens', heads * valueDim]);
   return apply(spec.o, flat);
 }
 
+/** Queries, keys and values as `[tokens, heads, width]`, normed and turned. */
+function headsOf(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
+  const { heads, kvHeads, headDim } = spec, rope = spec.rope === undefined ? null : stack.ropes.get(spec.rope) ?? null;
+  const turn = (value: Value, width: number): Value => (rope && spec.rope !== undefined ? rotate(b, value, spec.rope, rope, width) : value);
+  if (spec.qkv.kind === 'latent') return latentHeads(b, w, spec, spec.qkv, apply, turn, x);
+  const [q, k, v] = qkvOf(b, spec, spec.qkv, apply, x);
+  const held = (value: Value): Value => (spec.clip === undefined ? value : b.clip(value, -spec.clip, spec.clip));
+  const normed = (value: Value, norm: NormSpec | undefined, n: number): Value => {
+    if (!norm || norm.width === headDim) return w.norm(norm, value);
+    return b.reshape(w.norm(norm, b.reshape(value, [0, n * headDim], ['tokens', n * headDim])), [0, n, headDim], ['tokens', n, headDim]);
+  };
+  return [turn(held(normed(q, spec.qNorm, heads)), headDim), turn(held(normed(k, spec.kNorm, kvHeads)), headDim), held(v)];
+}
+
+/** Heads behind latents; the rotated part of the key is the same for all heads. */
+function latentHeads(b: GraphBuilder, w: WeightBinder, spec: AttentionSpec, qkv: LatentQkvSpec, apply: (spec: LinearSpec, x: Value) => Value, turn: (value: Value, width: number) => Value, x: Value): readonly [Value, Value, Value] {
+  const { heads, headDim, valueDim = headDim } = spec, { plainDim, ropeDim, kvNorm } = qkv;
+  const shaped = (value: Value, n: number, width: number): Value => b.reshape(value, [0, n, width], ['tokens', n, width]);
+  const rotated = (value: Value, n: number): Value => {
+    if (!qkv.interleaved) return turn(value, ropeDim);
+    const halves = b.split(b.reshape(value, [0, n, ropeDim / 2, 2], ['tokens', n, ropeDim / 2, 2]), 3, [1, 1]);
+    return turn(b.concat(halves.map((half) => shaped(half, n, ropeDim / 2)), 2, ropeDim), ropeDim);
+  };
+  const [qPlain, qRope] = b.split(shaped(apply(qkv.q, qkv.qLatent ? w.norm(qkv.qLatent.norm, apply(qkv.qLatent.down, x)) : x), heads, headDim), 2, [plainDim, ropeDim]);
+  const [latent, kRope] = b.split(apply(qkv.kvDown, x), 1, [kvNorm.width, ropeDim]);
+  const [kPlain, v] = b.split(shaped(apply(qkv.kvUp, w.norm(kvNorm, latent)), heads, plainDim + valueDim), 2, [plainDim, valueDim]);
+  const shared = rotated(shaped(kRope, 1, ropeDim), 1);
+  return [b.concat([qPlain, rotated(qRope, heads)], 2, headDim), b.concat([kPlain, b.concat(Array.from({ length: heads }, () => shared), 1, heads)], 2, headDim), v];
+}
+
 /** q, k, v as `[tokens, heads, headDim]`. */
-function qkvOf(b: GraphBuilder, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
+function qkvOf(b: GraphBuilder, spec: AttentionSpec, qkv: Exclude<AttentionSpec['qkv'], LatentQkvSpec>, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
   const { heads, kvHeads, headDim } = spec;
   const shaped = (value: Value, n: number): Value => b.reshape(value, [0, n, headDim], ['tokens', n, headDim]);
-  if (spec.qkv.kind === 'separate') return [shaped(apply(spec.qkv.q, x), heads), shaped(apply(spec.qkv.k, x), kvHeads), shaped(apply(spec.qkv.v, x), kvHeads)];
-  const fused = apply(spec.qkv.linear, x);
-  if (spec.qkv.arrangement === 'concat') {
+  if (qkv.kind === 'separate') return [shaped(apply(qkv.q, x), heads), shaped(apply(qkv.k, x), kvHeads), shaped(apply(qkv.v, x), kvHeads)];
+  const fused = apply(qkv.linear, x);
+  if (qkv.arrangement === 'concat') {
     const [q, k, v] = b.split(fused, 1, [heads * headDim, kvHeads * headDim, kvHeads * headDim]);
     return [shaped(q, heads), shaped(k, kvHeads), shaped(v, kvHeads)];
   }

@@ -151,8 +151,8 @@ export class Decoder {
 }
 
 function emptyPast(block: BlockSpec): Past {
-  const dims = [block.attention.kvHeads, 0, block.attention.headDim];
-  return { key: floats(dims, new Float32Array(0)), value: floats(dims, new Float32Array(0)) };
+  const { kvHeads, headDim, valueDim = headDim } = block.attention;
+  return { key: floats([kvHeads, 0, headDim], new Float32Array(0)), value: floats([kvHeads, 0, valueDim], new Float32Array(0)) };
 }
 
 /** The first rows of each head of `[kvHeads, rows, headDim]`. */

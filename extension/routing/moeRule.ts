@@ -3,11 +3,8 @@ import type { WeightSemantics } from '../protocol/routing';
 
 /** How a trained router of a mixture turns its logits z into a choice of experts and their weights. */
 export type MoeRule = { readonly k: number } & (
-  | RouterRule
-  /** p = softmax(z); experts stand in equal groups, a group counts as its best p, the best `keepGroups` stay; the k largest p as they are (DeepSeek-V2). */
-  | { readonly kind: 'softmaxGroups'; readonly groups: number; readonly keepGroups: number }
-  /** s = sigmoid(z), chosen by s + bias: a group counts as its best two, the best `keepGroups` stay; weights are s, divided by their sum where `renormalise` (DeepSeek-V3). */
-  | { readonly kind: 'sigmoidGroups'; readonly groups: number; readonly keepGroups: number; readonly bias: ArrayLike<number>; readonly renormalise: boolean }
+  | Exclude<RouterRule, { readonly kind: 'sigmoidGroups' }>
+  | (Omit<Extract<RouterRule, { readonly kind: 'sigmoidGroups' }>, 'bias'> & { readonly bias: ArrayLike<number> })
   /** The k largest z; each weight is the sigmoid of its own z (Llama 4). */
   | { readonly kind: 'topKSigmoid' });
 
@@ -70,8 +67,8 @@ function scoresOf(z: Float32Array, rule: MoeRule): Float64Array {
 }
 
 /**
- * Scores that the choice is made by: those of groups that do not stay become 0. With a bias a score in a group that stays may be below 0, and
- * then an expert of another group wins; the reference does the same.
+ * Scores that the choice is made by; experts of groups that do not stay are out of reach. (Some releases of the reference put them at 0, where a
+ * bias below zero lets them win; the model's authors and later releases do not.)
  */
 function groupedScores(scores: Float64Array, rule: Extract<MoeRule, { readonly groups: number }>): Float64Array {
   const by = rule.kind === 'sigmoidGroups' ? scores.map((s, e) => s + rule.bias[e]) : scores, size = scores.length / rule.groups;
@@ -80,7 +77,7 @@ function groupedScores(scores: Float64Array, rule: Extract<MoeRule, { readonly g
     return rule.kind === 'sigmoidGroups' ? sum(sorted.slice(-2)) : sorted[size - 1];
   });
   const stay = new Set(largest(value, rule.keepGroups));
-  return by.map((s, e) => (stay.has(Math.floor(e / size)) ? s : 0));
+  return by.map((s, e) => (stay.has(Math.floor(e / size)) ? s : -Infinity));
 }
 
 /** Indices of the k largest, ascending. */

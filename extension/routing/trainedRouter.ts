@@ -9,7 +9,8 @@ import { topK } from '../partition/routers';
 import type { ForwardPass } from '../probe/forward';
 import { failure } from '../protocol/errors';
 import type { TrainedVersusKeys } from '../protocol/routing';
-import { type MoeRule, moeWeights } from './moeRule';
+import { ruleOf } from './mixtureRule';
+import { moeWeights } from './moeRule';
 
 const DRAWS = 199;
 
@@ -26,7 +27,7 @@ export async function trainedVersusKeys(model: BoundModel, pass: ForwardPass, la
     const E = ffn.experts.length, d = ffn.router.inWidth, rows = await readRows(model, ffn.router), keys = await meanKeys(model, ffn);
     const counts = new Float64Array(E * E);
     let tokens = 0;
-    const rule: MoeRule = { ...ffn.rule, k: ffn.k };
+    const rule = await ruleOf(model, ffn);
     await pass.block(block, hidden, { taps: new Set(['ffn.input', 'router.logits']) }, (pack, outputs) => {
       const { weights, ranking } = moeWeights(floatData(outputs['tap:router.logits']), pack.tokens, rule);
       const trained = topK(ranking ?? weights, pack.tokens, E, ffn.k), byKeys = topK(matmulTransposed(floatData(outputs['tap:ffn.input']), keys, pack.tokens, E, d), pack.tokens, E, ffn.k);

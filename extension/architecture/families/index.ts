@@ -1,6 +1,7 @@
 import type { Architecture } from '../spec';
 import { albert } from './albert';
 import { bert } from './bert';
+import { deepseek } from './deepseek';
 import { distilbert } from './distilbert';
 import { gpt2 } from './gpt2';
 import { gptNeox } from './gptNeox';
@@ -13,4 +14,4 @@ import { phi } from './phi';
 import { qwenMoe } from './qwenMoe';
 
 /** Every architecture file. Adding a family is adding a file and its line here. */
-export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, mixtral, qwenMoe, granite, gptOss, bert, distilbert, albert, gptNeox, opt, phi];
+export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, mixtral, qwenMoe, granite, gptOss, deepseek, bert, distilbert, albert, gptNeox, opt, phi];

@@ -1,7 +1,7 @@
 import { declaresHead, KNOWN_BUFFERS, linear, rmsNorm } from '../build';
 import { activationOf, count, LIMITS } from '../config';
 import { ropeOf } from '../rope';
-import type { Architecture, BlockSpec, ConfigReader, ModelSpec, MoeSpec, RopeSpec, SublayerNorms } from '../spec';
+import type { Architecture, AttentionSpec, BlockSpec, ConfigReader, ModelSpec, MoeSpec, RopeSpec, SublayerNorms } from '../spec';
 
 /** Where the families of the Llama shape differ. */
 export interface LlamaTraits {
@@ -32,6 +32,8 @@ export interface LlamaTraits {
   readonly residualScale?: number;
   /** Factor on the logits. */
   readonly headScale?: number;
+  /** Attention of layer i where it is not q, k and v side by side. */
+  latent?(i: number): Pick<AttentionSpec, 'qkv' | 'o' | 'kvHeads' | 'headDim' | 'valueDim' | 'scale'>;
   /** The mixture of experts of layer i; null, or nothing here, where the layer has a dense FFN. */
   moe?(i: number): Omit<MoeSpec, 'kind' | 'norms'> | null;
 }
@@ -128,7 +130,7 @@ export function buildLlama(architecture: string, config: ConfigReader, has: (ten
         norms: { before: norm(`${at}.input_layernorm`), ...(traits.sandwich ? { branch: norm(`${at}.post_attention_layernorm`) } : {}) },
         qkv: { kind: 'separate', q: projection('q', heads * headDim), k: projection('k', kvHeads * headDim), v: projection('v', kvHeads * headDim) },
         o: linear(`${site}.attention.o`, `${at}.self_attn.o_proj`, heads * headDim, d, traits.oBias),
-        heads, kvHeads, headDim, scale: traits.scale ?? headDim ** -0.5, causal: true,
+        heads, kvHeads, headDim, scale: traits.scale ?? headDim ** -0.5, causal: true, ...traits.latent?.(i),
         ...(window !== null ? { window } : {}), ...(rope !== null ? { rope } : {}), ...(traits.softcap !== null ? { softcap: traits.softcap } : {}),
         ...(traits.qkNorm ? { qNorm: norm(`${at}.self_attn.q_norm`, across(heads)), kNorm: norm(`${at}.self_attn.k_norm`, across(kvHeads)) } : {}),
         ...(traits.clip === undefined ? {} : { clip: traits.clip }), ...(traits.sinks ? { sinks: `${at}.self_attn.sinks` } : {}),

@@ -50,6 +50,9 @@ def randomise(model: torch.nn.Module, seed: int, unit_offset: bool) -> None:
                 parameter.copy_(0.5 * noise)
             else:
                 parameter.copy_(0.35 * noise)
+        for name, buffer in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
 
 
 def rows_for(vocabulary: int, seed: int, lengths=(1, 3, 6, 29)) -> list[list[int]]:

@@ -61,7 +61,7 @@ describe('the models\u2019 own routers choose what transformers chooses', () => 
         else expect(sum).toBeLessThan(1);
       }
       const of = (data: Float32Array): ReadonlyMap<string, Matrix> => new Map([[site.id, { rows: experts.rows, width: site.E, data }]]);
-      expect(disagreements(of(own.weights), new Map([[site.id, dense]]), TOLERANCE)).toEqual([]);
+      expect(disagreements(of(own.weights.map((weight) => weight * site.scale)), new Map([[site.id, dense]]), TOLERANCE)).toEqual([]);
       expect(disagreements(of(own.logits), new Map([[site.id, logits]]), TOLERANCE)).toEqual([]);
     }
   });
@@ -69,6 +69,9 @@ describe('the models\u2019 own routers choose what transformers chooses', () => 
   it('says which kind of weights a family has, and that a shared expert stands beside them', async () => {
     const semantics = async (name: string): Promise<string> => (await prepare(await openGolden(name))).sites[0].semantics;
     expect([await semantics('mixtral'), await semantics('olmoe'), await semantics('qwen3-moe'), await semantics('gpt-oss')]).toEqual(['truncated', 'sub-simplex', 'truncated', 'truncated']);
+    const [grouped] = (await prepare(await openGolden('deepseek-v3'))).sites;
+    expect([grouped.semantics, grouped.scale, grouped.bias?.length]).toEqual(['truncated', 2.5, 6]);
+    expect((await prepare(await openGolden('deepseek-v2'))).sites[0]).toMatchObject({ semantics: 'sub-simplex', scale: 1.5 });
     expect((await prepare(await openGolden('qwen2-moe'))).sites[0].note).toMatch(/shared expert/);
   });
 

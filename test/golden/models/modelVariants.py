@@ -91,6 +91,13 @@ def _moe(cls, **changes):
     return _llama(cls, **{**dict(intermediate_size=12, num_experts_per_tok=2), **changes})
 
 
+def _deepseek(cls, **changes):
+    return _moe(cls, **{**dict(
+        num_attention_heads=2, num_key_value_heads=2, head_dim=4, intermediate_size=20, moe_intermediate_size=8, n_routed_experts=6, n_shared_experts=1, qk_nope_head_dim=6,
+        qk_rope_head_dim=4, v_head_dim=5, kv_lora_rank=8, q_lora_rank=7,
+    ), **changes})
+
+
 def _rope(**parameters) -> dict:
     return {"rope_parameters": {"rope_theta": 500.0, **parameters}}
 
@@ -176,6 +183,9 @@ YARN = _rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=8, b
 NO_SCALING = _rope(rope_type="default")
 YARN_OSS = dict(
     rope_type="yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=4.0, beta_slow=1.0, truncate=False, rope_theta=150.0,
+)
+YARN_DEEPSEEK = _rope(
+    rope_type="yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=4.0, beta_slow=1.0, mscale=0.707, mscale_all_dim=0.5,
 )
 GRANITE = dict(embedding_multiplier=3.0, attention_multiplier=0.2, residual_multiplier=0.4, logits_scaling=5.0)
 LM, MLM = t.GPT2LMHeadModel, t.BertForMaskedLM
@@ -273,4 +283,10 @@ VARIANTS: list[Variant] = [
             "as published before packing: bfloat16", {"sliding_window": 40}, dtype=torch.bfloat16),
     Variant("gpt-oss-mxfp4", t.GptOssForCausalLM, _moe(t.GptOssConfig, hidden_size=32, intermediate_size=32, num_local_experts=3, sliding_window=5, rope_parameters=YARN_OSS),
             "experts packed as MXFP4", {"sliding_window": 40}, dtype=torch.bfloat16, rewrite=_mxfp4),
+    Variant("deepseek-v2", t.DeepseekV2ForCausalLM, _deepseek(t.DeepseekV2Config, topk_method="group_limited_greedy", n_group=3, topk_group=2, q_lora_rank=None, routed_scaling_factor=1.5, first_k_dense_replace=1, **YARN_DEEPSEEK),
+            "latent attention, best two of three groups of experts, a shared one, block 0 dense, yarn with its factors", {"topk_group": 1}),
+    Variant("deepseek-v2-greedy", t.DeepseekV2ForCausalLM, _deepseek(t.DeepseekV2Config, topk_method="greedy", first_k_dense_replace=0, num_hidden_layers=1),
+            "latent queries, experts chosen without groups", {"routed_scaling_factor": 2.0}),
+    Variant("deepseek-v3", t.DeepseekV3ForCausalLM, _deepseek(t.DeepseekV3Config, n_group=3, topk_group=2, first_k_dense_replace=1, norm_topk_prob=True),
+            "latent attention, sigmoid router with a bias for the choice, groups, weights times 2.5", {"topk_group": 1}),
 ]

@@ -48,8 +48,8 @@ export async function logitsInPieces(model: BoundModel, row: Int32Array, pieces:
 }
 
 function empty(block: BlockSpec): Past {
-  const dims = [block.attention.kvHeads, 0, block.attention.headDim];
-  return { key: floats(dims, new Float32Array()), value: floats(dims, new Float32Array()) };
+  const { kvHeads, headDim, valueDim = headDim } = block.attention;
+  return { key: floats([kvHeads, 0, headDim], new Float32Array()), value: floats([kvHeads, 0, valueDim], new Float32Array()) };
 }
 
 /** Bias and rotary tables of tokens [done, done + size): the last rows of what the whole row would get. */

@@ -11,7 +11,7 @@ const BLOCK_TAPS = ['input', 'output', 'attention.output', 'ffn.input', 'router.
 const FEW_STEPS = 5;
 
 /** Families whose attention looks only back. */
-const CAUSAL = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_neox', 'opt', 'granite', 'mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe', 'granitemoe', 'gpt_oss'];
+const CAUSAL = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_neox', 'opt', 'granite', 'mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe', 'granitemoe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3'];
 
 /** Every tap of a golden as one tap list; `logits` only where the checkpoint has a head. */
 function everything(model: GoldenModel): string {
