@@ -32,9 +32,10 @@ export const deepseek: Architecture = {
 };
 
 function ruleOf(config: ConfigReader, bias: string, experts: number): RouterRule {
-  const third = config.modelType === 'deepseek_v3', groups = config.numberOr(third ? 8 : 1, 'n_group'), keepGroups = config.numberOr(third ? 4 : 1, 'topk_group');
-  if (!(groups >= 1 && experts % groups === 0)) config.unsupported('n_group', groups, `a divisor of the ${experts} experts`);
-  if (!(keepGroups >= 1 && keepGroups <= groups)) config.unsupported('topk_group', keepGroups, `from 1 to n_group (${groups})`);
+  const third = config.modelType === 'deepseek_v3', whole = (name: string, fallback: number): number => (config.has(name) ? count(config, LIMITS.experts, name) : fallback);
+  const groups = whole('n_group', third ? 8 : 1), keepGroups = whole('topk_group', third ? 4 : 1);
+  if (experts % groups !== 0) config.unsupported('n_group', groups, `a divisor of the ${experts} experts`);
+  if (keepGroups > groups) config.unsupported('topk_group', keepGroups, `from 1 to n_group (${groups})`);
   if (third) return { kind: 'sigmoidGroups', groups, keepGroups, bias, renormalise: config.booleanOr(true, 'norm_topk_prob') };
   const method = config.stringOr('greedy', 'topk_method');
   if (method === 'group_limited_greedy') return { kind: 'softmaxGroups', groups, keepGroups };

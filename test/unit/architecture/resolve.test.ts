@@ -45,6 +45,12 @@ describe('binding a checkpoint', () => {
     await fails('model/config-field', 'llama', (c) => { c['hidden_size'] = 'wide'; }, { field: 'hidden_size' });
     await fails('model/config-unsupported', 'llama', (c) => { c['hidden_act'] = 'snake'; });
     await fails('model/config-unsupported', 'llama', (c) => { c['num_hidden_layers'] = 1e9; });
+    await fails('model/config-unsupported', 'mixtral', (c) => { c['num_experts_per_tok'] = 6; }, { field: 'num_experts_per_tok' });
+    await fails('model/config-unsupported', 'mixtral', (c) => { c['num_local_experts'] = 4096; c['num_hidden_layers'] = 4000; }, { field: 'num_local_experts' });
+    await fails('model/tensor-shape', 'mixtral', (c) => { c['num_local_experts'] = 6; });
+    await fails('model/tensor-shape', 'qwen3-moe-stacked', (c) => { c['num_local_experts'] = 3; });
+    await fails('model/config-unsupported', 'deepseek-v3', (c) => { c['n_group'] = 1.5; }, { field: 'n_group' });
+    await fails('model/config-unsupported', 'deepseek-v2', (c) => { c['topk_method'] = 'noaux_tc'; }, { field: 'topk_method' });
     await fails('model/config-unsupported', 'bert', (c) => { c['is_decoder'] = true; }, { field: 'is_decoder' });
   });
 });
