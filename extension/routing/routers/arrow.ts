@@ -55,7 +55,7 @@ function preparedArrow({ layers }: RouterRequest, bound: BoundLibrary, options: 
 function describeSite({ spec, layer, experts }: LibrarySite, { library, genKnowSub }: BoundLibrary, options: { readonly k: number; readonly temperature: number; readonly mix: boolean }): RoutingSite {
   const E = experts.length, k = Math.min(options.k, E), labels = experts.map(({ adapter }) => library.adapters[adapter].name);
   const notes = [
-    `Weight = softmax of |x \u00b7 v| / ${options.temperature}${k < E ? ` over the ${k} largest` : ''}; v is the direction of its input that an adapter amplifies most, found exactly. |x \u00b7 v| is not normalised: it grows with the length of x, so that later layers often look more decided; the cosine view divides by it.`,
+    `Weight = softmax of |x \u00b7 v|${options.temperature === 1 ? '' : ` / ${options.temperature}`}${k < E ? ` over the ${k} largest` : ''}; v is the direction of its input that an adapter amplifies most, found exactly. |x \u00b7 v| is not normalised: it grows with the length of x, so that later layers often look more decided; the cosine view divides by it.`,
     options.mix ? 'The adapters\u2019 outputs are mixed, as PEFT does.' : 'Adapters were off: activations are those of the base, which is exact for the first adapted linear map only.',
   ];
   if (genKnowSub === 'peft') notes.push('General knowledge was subtracted factor by factor, as PEFT does when it loads this set; a set that PEFT saved after running it holds subtracted factors already, and they are subtracted again.');

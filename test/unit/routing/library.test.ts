@@ -4,12 +4,17 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BoundModel } from '../../../extension/architecture/resolve';
 import { assertUnchanged } from '../../../extension/checkpoint/files';
+import { GraphBuilder } from '../../../extension/graph/builder';
+import { floatData, floats } from '../../../extension/graph/hostTensor';
+import { Random } from '../../../extension/numerics/random';
 import { bindLibrary } from '../../../extension/routing/library/bindLibrary';
 import { attachArrow } from '../../../extension/routing/library/attachArrow';
 import { adapterFacts, siteOverlaps } from '../../../extension/routing/library/facts';
 import { openLibrary } from '../../../extension/routing/library/openLibrary';
+import { topKSoftmax } from '../../../extension/routing/library/topKSoftmax';
 import { arrowRouter } from '../../../extension/routing/routers/arrow';
 import type { RouterRequest } from '../../../extension/routing/types';
+import { GraphSession } from '../../../extension/runtime/session';
 import { openGolden, Runner } from '../../golden/models/goldenModels';
 import { writeJson, writeLora, type LoraSpec } from './libraryFolders';
 
@@ -172,6 +177,17 @@ describe('Arrow on a folder', () => {
     expect(note).toMatch(/fresh: the update is zero/);
     expect(note).toMatch(/above 0\.9: flat 1\.00/);
   });
+});
+
+it.each([[5, 2], [32, 7], [33, 7], [100, 3]])('the softmax over the k largest of %i experts is what a sort gives, ties included, k = %i', async (experts, k) => {
+  const random = new Random(experts, 'logits'), rows = 50, logits = Float32Array.from({ length: rows * experts }, () => Math.round(8 * random.uniform()) / 2), b = new GraphBuilder('top'), x = b.input('x', 'float32', ['tokens', experts]);
+  b.output('y', topKSoftmax(b, x, experts, k, 0.5));
+  const session = await GraphSession.create(b.build(), { device: 'cpu', threads: 1 }), found = floatData((await session.run({ x: floats([rows, experts], logits) }))['y']);
+  await session.dispose();
+  for (let t = 0; t < rows; t++) {
+    const row = logits.subarray(t * experts, (t + 1) * experts), order = Array.from(row.keys()).sort((i, j) => row[j] - row[i] || i - j).slice(0, k), total = order.reduce((sum, i) => sum + Math.exp(2 * row[i]), 0);
+    for (let e = 0; e < experts; e++) expect(Math.abs(found[t * experts + e] - (order.includes(e) ? Math.exp(2 * row[e]) / total : 0))).toBeLessThan(1e-6);
+  }
 });
 
 it('routes between the LoRAs of the sample beside its two checkpoints', async () => {
