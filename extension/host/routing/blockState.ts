@@ -2,11 +2,11 @@ import type { Carried } from './changes';
 import { freshUnits } from './changes';
 import type { TextBlock } from './blocks';
 import type { LineTable } from './lineTable';
+import type { Names } from './palette';
 import { isCausal } from './request';
 import { indexSpans, type SpanIndex } from './spanIndex';
 import { type Channel, tintTokens } from './tints';
 import type { TraceView } from './traceView';
-import type { Letters } from './facts';
 
 /** A block as it stands in the document now, and the routing that is known of it. */
 export class BlockState {
@@ -16,7 +16,7 @@ export class BlockState {
   routed: string | null = null;
   request: AbortController | null = null;
   private spans: { readonly lines: LineTable; readonly trace: TraceView; readonly block: TextBlock; readonly index: SpanIndex } | null = null;
-  private colours: { readonly key: string; readonly trace: TraceView; readonly letters: Letters; readonly tints: Int8Array } | null = null;
+  private colours: { readonly key: string; readonly trace: TraceView; readonly names: Names; readonly tints: Int8Array } | null = null;
 
   constructor(
     /** Names the block to the engine over its edits. */
@@ -65,10 +65,10 @@ export class BlockState {
     return this.spans.index;
   }
 
-  tints(site: number, channel: Channel, letters: Letters): Int8Array | null {
+  tints(site: number, channel: Channel, names: Names): Int8Array | null {
     if (this.trace === null || !this.trace.has(site)) return null;
     const key = `${site} ${channel}`;
-    if (this.colours?.key !== key || this.colours.trace !== this.trace || this.colours.letters !== letters) this.colours = { key, trace: this.trace, letters, tints: tintTokens(this.trace, site, channel, letters) };
+    if (this.colours?.key !== key || this.colours.trace !== this.trace || this.colours.names !== names) this.colours = { key, trace: this.trace, names, tints: tintTokens(this.trace, site, channel, names) };
     return this.colours.tints;
   }
 }

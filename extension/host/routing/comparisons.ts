@@ -1,5 +1,5 @@
-import { fixed, type Letters, quote, type TokenFacts } from './facts';
-import { nameExpert, siteTitle } from './palette';
+import { fixed, quote, type TokenFacts } from './facts';
+import { type Names, nameExpert, siteTitle } from './palette';
 import type { TraceView } from './traceView';
 
 /** A token in a trace. */
@@ -14,14 +14,14 @@ interface Line {
 }
 
 /** Two tokens: how often they share the first expert, beside what chance gives, and both at every layer. Sites are those of both traces. */
-export function compareLines(a: TracedToken, b: TracedToken, site: number, letters: Letters): readonly Line[] {
+export function compareLines(a: TracedToken, b: TracedToken, site: number, names: Names): readonly Line[] {
   const sites = a.trace.head.sites.flatMap((facts, i) => (a.trace.has(i) && b.trace.has(i) ? [{ facts, i }] : []));
   const same = sites.filter(({ i }) => a.trace.top(i, a.token) === b.trace.top(i, b.token)).length;
   // Two tokens whose first experts are drawn evenly and independently.
   const chance = sites.reduce((sum, { facts }) => sum + 1 / facts.E, 0);
   const name = ({ trace, token }: TracedToken, i: number): string => {
     const expert = trace.top(i, token);
-    return expert < 0 ? '?' : `${nameExpert(trace.head.sites[i], i, expert, letters).label} ${fixed(trace.weight(i, token))}`;
+    return expert < 0 ? '?' : `${nameExpert(trace.head, i, expert, names).label} ${fixed(trace.weight(i, token))}`;
   };
   const texts = [a, b].map(({ trace, token }) => quote(trace.head.tokens[token].text));
   return [

@@ -1,8 +1,6 @@
 import { NEAR_TIE, type RoutingHead } from '../../protocol/routing';
-import { type ExpertName, nameExpert, siteTitle } from './palette';
+import { type ExpertName, type Names, nameExpert, siteTitle } from './palette';
 import type { TraceView } from './traceView';
-
-export type Letters = readonly (readonly number[])[] | null;
 
 /** One expert of a token, as hovers and lists show it. */
 export interface ExpertFacts extends ExpertName {
@@ -67,12 +65,12 @@ export function chanceShare(head: RoutingHead, site: number): number {
 }
 
 /** Collects what is known of a token at a site. */
-export function tokenFacts(trace: TraceView, site: number, token: number, letters: Letters): TokenFacts {
+export function tokenFacts(trace: TraceView, site: number, token: number, names: Names): TokenFacts {
   const { head } = trace;
   const facts = head.sites[site];
   const { record, text, id, part, uncertain } = head.tokens[token];
   const { from, to } = head.records[record];
-  const experts = trace.slots(site, token).map((slot, i): ExpertFacts => ({ ...nameExpert(facts, site, slot.expert, letters), ...slot, chosen: i < facts.k && slot.weight !== 0 }));
+  const experts = trace.slots(site, token).map((slot, i): ExpertFacts => ({ ...nameExpert(head, site, slot.expert, names), ...slot, chosen: i < facts.k && slot.weight !== 0 }));
   const adds = facts.semantics === 'simplex' || facts.semantics === 'truncated' || facts.semantics === 'sub-simplex';
   const margin = trace.margin(site, token);
   return {
@@ -90,7 +88,7 @@ export function tokenFacts(trace: TraceView, site: number, token: number, letter
     entropy: trace.entropy(site, token),
     mostEntropy: adds && facts.E > 1 ? Math.log(facts.E) : null,
     chance: facts.semantics === 'sigmoid' ? 'even 0.5' : adds ? `chance ${decimal(1 / facts.E)}` : '',
-    strip: strip(trace, site, token, letters),
+    strip: strip(trace, site, token, names),
     provenance: PROVENANCE[head.provenance],
   };
 }
@@ -101,13 +99,13 @@ export function sitesOfKind(head: RoutingHead, site: number): readonly number[] 
   return head.sites.flatMap((other, i) => (other.module === module ? [i] : []));
 }
 
-function strip(trace: TraceView, site: number, token: number, letters: Letters): readonly StripCell[] {
+function strip(trace: TraceView, site: number, token: number, names: Names): readonly StripCell[] {
   const { head } = trace;
   const all = sitesOfKind(head, site);
   const begin = Math.max(0, Math.min(all.length - STRIP, all.indexOf(site) - STRIP / 2));
   return all.slice(begin, begin + STRIP).map((other) => {
     const expert = trace.top(other, token);
-    return { site: other, title: `L${head.sites[other].layer}`, top: expert < 0 ? null : nameExpert(head.sites[other], other, expert, letters), current: other === site };
+    return { site: other, title: `L${head.sites[other].layer}`, top: expert < 0 ? null : nameExpert(head, other, expert, names), current: other === site };
   });
 }
 

@@ -8,8 +8,8 @@ import type { EngineNotification } from '../engineProcess';
 import { type BlockKind, splitDocument, type TextBlock } from './blocks';
 import { BlockState, carryStates } from './blockState';
 import { type Carried, carryRecords, carryWindows } from './changes';
-import type { Letters } from './facts';
 import { LineTable } from './lineTable';
+import { type Names, namingOf } from './palette';
 import { renumber, sameToken } from './renumber';
 import { type RoutingChoice, type RoutingSettings, routeRequest } from './request';
 import { SharedSelection } from './selection';
@@ -23,7 +23,7 @@ const MOST_UPDATES = 8;
 /** A text is cut into windows after its first run says how much fits; denser passages may need another round. */
 const MOST_ROUNDS = 5;
 /** First tint does not wait longer than this for letters that follow the tokens over the layers. */
-const LETTERS_MS = 150;
+const NAMES_MS = 150;
 
 /** What a page shows: one result over all texts. */
 export interface PageResult {
@@ -46,7 +46,7 @@ export class LensDocument implements Disposable {
   state: RunState = 'starting';
   error: ErrorRecord | null = null;
   stage = '';
-  letters: Letters = null;
+  names: Names = null;
   private summaries: { readonly key: string; readonly summary: RoutingSummary } | null = null;
   page: PageResult | null = null;
   /** Characters at the end of the document that are not routed. */
@@ -96,7 +96,7 @@ export class LensDocument implements Disposable {
     this.hasPage = attached;
     if (!attached || this.isRunning) return;
     if (this.blocks.some(({ trace }) => trace?.result !== this.page?.result)) void this.route();
-    else if (this.page && this.summary === null) void this.askLetters(this.page.result.key, this.lifetime.signal);
+    else if (this.page && this.summary === null) void this.askNames(this.page.result, this.lifetime.signal);
   }
 
   /** Facts that all traces of the document share; null before the first. */
@@ -124,7 +124,7 @@ export class LensDocument implements Disposable {
     this.cancel();
     const changed = choice.path !== this.choice.path || choice.router !== this.choice.router || choice.modules !== this.choice.modules;
     if (choice.path !== this.choice.path) this.windowCharacters = Infinity;
-    if (changed) this.letters = null;
+    if (changed) this.names = null;
     this.choice = choice;
     const mine = (this.run = { id: randomUUID(), controller: new AbortController() });
     this.error = null;
@@ -216,7 +216,7 @@ export class LensDocument implements Disposable {
       this.change.fire();
       await this.fetch(trace, groups.slice(1), controller.signal);
       if (block.request === controller) block.request = null;
-      if (this.hasPage && this.blocks.length === 1) void this.askLetters(result.key, this.lifetime.signal);
+      if (this.hasPage && this.blocks.length === 1) void this.askNames(result, this.lifetime.signal);
       this.error = null;
       this.change.fire();
     } catch (error) {
@@ -238,16 +238,16 @@ export class LensDocument implements Disposable {
       const result = await this.engine.request('routing/run', { run: mine.id, request: routeRequest(this.choice, this.settings(), blocks.map((block) => block.text)) }, signal);
       const trace = new TraceView(result);
       const again = this.kind === 'text' && round + 1 < MOST_ROUNDS && this.shrinkWindows(result.head, blocks);
-      const letters = again ? null : this.askLetters(result.key, signal);
+      const names = again ? null : this.askNames(result, signal);
       const groups = trace.groups(this.siteIn(result.head));
       await this.fetch(trace, groups.slice(0, 1), signal);
-      if (letters) await Promise.race([letters, new Promise((resolve) => setTimeout(resolve, LETTERS_MS))]);
+      if (names) await Promise.race([names, new Promise((resolve) => setTimeout(resolve, NAMES_MS))]);
       if (this.run !== mine) return;
       this.adopt(text, blocks, trace, changed && round === 0);
       this.left = left;
       this.change.fire();
       if (again) continue;
-      await Promise.all([this.fetch(trace, groups.slice(1), signal), letters]);
+      await Promise.all([this.fetch(trace, groups.slice(1), signal), names]);
       return;
     }
   }
@@ -286,13 +286,13 @@ export class LensDocument implements Disposable {
     return wanted >= 0 ? wanted : Math.floor(head.sites.length / 2);
   }
 
-  /** Letters of the run, and what it says as a whole. Routing is shown without them when they fail. */
-  private async askLetters(key: string, signal: AbortSignal): Promise<void> {
+  /** Names of the run's experts, and what it says as a whole. Without it experts are named by their numbers. */
+  private async askNames({ key, head }: RoutingResult, signal: AbortSignal): Promise<void> {
     try {
       const summary = await this.engine.request('routing/summary', { key }, signal);
       if (signal.aborted) return;
       this.summaries = { key, summary };
-      this.letters = summary.letters;
+      this.names = namingOf(head, summary);
       this.change.fire();
     } catch {
       // A trace that is gone by now, or a stopped engine: whatever needs it next says so.

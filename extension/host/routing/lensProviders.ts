@@ -82,7 +82,7 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
 
   private tokenHover(lens: RoutingLens, entry: LensEntry, block: BlockState, token: number, pager: string): vscode.MarkdownString {
     const { document } = entry;
-    const facts = tokenFacts(block.trace!, document.site, token, document.letters);
+    const facts = tokenFacts(block.trace!, document.site, token, document.names);
     const text = new vscode.MarkdownString(hoverMarkdown(facts, LINKS, lens.handles.add({ entry, block, token }), themeShade(), pager));
     text.supportHtml = true;
     text.isTrusted = { enabledCommands: LINKS.map(({ command }) => command) };
@@ -117,7 +117,7 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
           const { start, end } = trace.head.tokens[token];
           return start !== null && end !== null && end <= block.fresh && offsetOf(block.block, start) >= fence.from && offsetOf(block.block, end) <= fence.to;
         });
-        if (inside.length > 0) add(fence.line, `${fence.name}: ${blockTitle(trace.head, document.site, blockFacts(trace, document.site, inside, block.fresh, document.letters), 0)}`, COMMANDS.chooseRouting);
+        if (inside.length > 0) add(fence.line, `${fence.name}: ${blockTitle(trace.head, document.site, blockFacts(trace, document.site, inside, block.fresh, document.names), 0)}`, COMMANDS.chooseRouting);
       }
     }
   }
@@ -125,6 +125,6 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
   private titleOf({ document }: LensEntry, block: BlockState, prefix = ''): string {
     const { trace } = block;
     if (!trace?.has(document.site)) return `${prefix}routing\u2026`;
-    return prefix + blockTitle(trace.head, document.site, blockFacts(trace, document.site, block.tokens, block.isStale ? block.fresh : Infinity, document.letters), block.cut) + (isHighContrast(themeShade()) ? ' \u00b7 letters' : '');
+    return prefix + blockTitle(trace.head, document.site, blockFacts(trace, document.site, block.tokens, block.isStale ? block.fresh : Infinity, document.names), block.cut) + (isHighContrast(themeShade()) ? ' \u00b7 letters' : '');
   }
 }

@@ -1,7 +1,7 @@
 import { type RoutingHead } from '../../protocol/routing';
-import { chanceShare, fixed, type Letters, percent, routerTitle, sitesOfKind } from './facts';
-import { nameExpert, siteTitle } from './palette';
-import type { Channel, Granularity } from './tints';
+import { chanceShare, fixed, percent, routerTitle, sitesOfKind } from './facts';
+import { type Names, nameExpert, siteTitle } from './palette';
+import { type Channel, type Granularity, relativeWeight } from './tints';
 import type { TraceView } from './traceView';
 
 /** What is said above a block. */
@@ -16,9 +16,8 @@ export interface BlockFacts {
 }
 
 /** Counts first experts over tokens that have a place in the text. */
-export function blockFacts(trace: TraceView, site: number, tokens: readonly number[], fresh: number, letters: Letters): BlockFacts {
+export function blockFacts(trace: TraceView, site: number, tokens: readonly number[], fresh: number, names: Names): BlockFacts {
   const { head } = trace;
-  const facts = head.sites[site];
   const counts = new Map<number, number>();
   let switches = 0;
   let before = -1;
@@ -40,7 +39,7 @@ export function blockFacts(trace: TraceView, site: number, tokens: readonly numb
   return {
     tokens: ends.length,
     stale: ends.filter((end) => end > fresh).length,
-    most: best ? { label: nameExpert(facts, site, best[0], letters).label, share: best[1] / routed } : null,
+    most: best ? { label: nameExpert(head, site, best[0], names).label, share: best[1] / routed } : null,
     switches,
     switchesByChance: routed > 1 ? (routed - 1) * (1 - equal / (routed * (routed - 1))) : 0,
   };
@@ -59,7 +58,7 @@ export function blockTitle(head: RoutingHead, site: number, facts: BlockFacts, c
 const BARS = [...'\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588'];
 
 /** `E 62 % · C 21 % · entropy 1.10 · ▃▂▅█`: mean weights of a line's tokens, and how strong the first expert is from input to output. */
-export function lineSummary(trace: TraceView, site: number, tokens: readonly number[], letters: Letters): string {
+export function lineSummary(trace: TraceView, site: number, tokens: readonly number[], names: Names): string {
   const placed = tokens.filter((token) => trace.top(site, token) >= 0);
   if (placed.length === 0) return '';
   const { head } = trace;
@@ -71,7 +70,7 @@ export function lineSummary(trace: TraceView, site: number, tokens: readonly num
     for (const { expert, weight } of trace.slots(site, token)) if (weight !== 0) sums.set(expert, (sums.get(expert) ?? 0) + weight);
   }
   const best = [...sums].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 2);
-  const parts = best.map(([expert, sum]) => `${nameExpert(facts, site, expert, letters).label} ${facts.semantics === 'signed' ? fixed(sum / placed.length) : percent(sum / placed.length)}`);
+  const parts = best.map(([expert, sum]) => `${nameExpert(head, site, expert, names).label} ${facts.semantics === 'signed' ? fixed(sum / placed.length) : percent(sum / placed.length)}`);
   parts.push(`entropy ${fixed(entropy / placed.length)}`);
   const bars = depthBars(trace, site, placed);
   if (bars !== '') parts.push(bars);
@@ -86,8 +85,7 @@ export function depthBars(trace: TraceView, site: number, tokens: readonly numbe
   return Array.from({ length: count }, (_, i) => {
     const at = sites[Math.round((i * (sites.length - 1)) / (count - 1))];
     const mean = tokens.reduce((sum, token) => sum + Math.abs(trace.weight(at, token)), 0) / tokens.length;
-    const even = 1 / trace.head.sites[at].E;
-    return BARS[Math.max(0, Math.min(BARS.length - 1, Math.floor(((mean - even) / (1 - even || 1)) * BARS.length)))];
+    return BARS[Math.max(0, Math.min(BARS.length - 1, Math.floor((relativeWeight(trace.head.sites[at], mean) ?? mean) * BARS.length)))];
   }).join('');
 }
 

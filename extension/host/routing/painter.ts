@@ -4,7 +4,7 @@ import { type LensDecorations, isHighContrast } from './decorations';
 import type { LensDocument } from './lensDocument';
 import { type LineRange, staleRanges, tokenRanges } from './lineRanges';
 import { lineSummary } from './lensText';
-import { hueOfClass, letterOf, OTHER, solidColorId } from './palette';
+import { hueOfClass, markOfHue, solidColorId } from './palette';
 import { spansOfLines } from './spanIndex';
 import { type Channel, type Granularity, type SwitchMark, switchMarks, type TintRange, tintRanges, type TintSource } from './tints';
 
@@ -60,14 +60,14 @@ export class Painter {
   }
 
   private paintLetters(editor: vscode.TextEditor, document: LensDocument, ranges: readonly TintRange[]): void {
-    const site = document.head?.sites[document.site];
+    const { head } = document;
     let before = -1;
     let line = -1;
     const letters = ranges.flatMap((range) => {
       const hue = hueOfClass(range.tint);
       if (hue === before && line === range.line) return [];
       [before, line] = [hue, range.line];
-      const letter = hue === OTHER ? '+' : site?.kind === 'moe' ? String(hue) : letterOf(hue);
+      const letter = (head && markOfHue(head, document.site, hue, document.names)) ?? '+';
       return [{ range: new vscode.Range(range.line, range.start, range.line, range.start + 1), key: letter, renderOptions: { before: { contentText: letter, color: new vscode.ThemeColor(solidColorId(hue)), fontWeight: 'bold' } } }];
     });
     this.applyOptions(editor, this.decorations.letter, letters);
@@ -135,7 +135,7 @@ interface BlockSource {
 /** Blocks whose numbers are there, with spans and tints. */
 export function sourcesOf(document: LensDocument, channel: Channel): readonly BlockSource[] {
   return document.blocks.flatMap((block) => {
-    const tints = block.tints(document.site, channel, document.letters);
+    const tints = block.tints(document.site, channel, document.names);
     const index = block.index(document.lines);
     return block.trace && tints && index ? [{ block, source: { index, tints, head: block.trace.head } }] : [];
   });
@@ -144,7 +144,7 @@ export function sourcesOf(document: LensDocument, channel: Channel): readonly Bl
 function summaryOfLine(document: LensDocument, line: number, sources: readonly BlockSource[]): string {
   for (const { block, source } of sources) {
     const [from, to] = spansOfLines(source.index, line, line);
-    if (to > from && block.trace) return lineSummary(block.trace, document.site, [...new Set(source.index.tokens.subarray(from, to))], document.letters);
+    if (to > from && block.trace) return lineSummary(block.trace, document.site, [...new Set(source.index.tokens.subarray(from, to))], document.names);
   }
   return '';
 }

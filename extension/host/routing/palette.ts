@@ -1,6 +1,6 @@
-import type { RoutingHead, RoutingSite } from '../../protocol/routing';
+import type { RoutingHead, RoutingSite, RoutingSummary } from '../../protocol/routing';
 
-/** Eight hues with letters and one for every further expert. */
+/** Eight hues with letters and one for all experts that have none of their own. */
 export const HUES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'other'] as const;
 export const OTHER = HUES.length - 1;
 /** Strengths of a hue, weak to strong. */
@@ -12,12 +12,12 @@ export const UNDERLINES = ['dotted', 'dashed', 'solid', 'double'] as const;
 
 export type ThemeShade = 'dark' | 'light' | 'highContrast' | 'highContrastLight';
 
-/** The hues as package.json declares them (a test compares): Okabe and Ito's, tuned to 3:1 on each page. */
+/** The hues as package.json declares them (a test compares): those of the pages, after Okabe and Ito. Expert H and all others are grey. */
 export const SOLID: Readonly<Record<ThemeShade, readonly string[]>> = {
-  dark: ['#2283c4', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#f0e442', '#999999', '#b98d76'],
-  light: ['#0072b2', '#c88300', '#009e73', '#ca77a5', '#3a9bce', '#d55e00', '#a19300', '#919191', '#8a6552'],
-  highContrast: ['#2b89cb', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d76004', '#f0e442', '#999999', '#c49a84'],
-  highContrastLight: ['#0072b2', '#a86400', '#00855c', '#a95a87', '#097cae', '#c55000', '#837400', '#747474', '#7d5a48'],
+  dark: ['#2283c4', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#f0e442', '#999999', '#999999'],
+  light: ['#0072b2', '#c88300', '#009e73', '#ca77a5', '#3a9bce', '#d55e00', '#a19300', '#919191', '#919191'],
+  highContrast: ['#2b89cb', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d76004', '#f0e442', '#999999', '#999999'],
+  highContrastLight: ['#0072b2', '#a86400', '#00855c', '#a95a87', '#097cae', '#c55000', '#837400', '#747474', '#747474'],
 };
 
 export const solidColorId = (hue: number): string => `modulens.routing.${HUES[hue]}`;
@@ -36,22 +36,62 @@ export function letterOf(index: number): string {
 
 /** An expert as it is shown. */
 export interface ExpertName {
-  /** A-H and further letters; numbers of a trained router. */
+  /** A, B, ...; numbers of a trained router. */
   readonly letter: string;
   /** Letter, number, or the adapter's name. */
   readonly label: string;
   readonly hue: number;
 }
 
-/** Names an expert of a site. Emergent experts take the letter that follows their tokens over the layers, where it is known. */
-export function nameExpert(site: RoutingSite, siteIndex: number, expert: number, letters: readonly (readonly number[])[] | null): ExpertName {
-  if (site.kind === 'emergent') {
-    const index = letters?.[siteIndex]?.[expert] ?? expert;
-    const letter = letterOf(index);
-    return { letter, label: letter, hue: Math.min(index, OTHER) };
-  }
-  const letter = site.kind === 'moe' ? String(expert) : letterOf(expert);
-  return { letter, label: site.labels[expert] ?? letter, hue: Math.min(expert, OTHER) };
+/** What a whole trace says about its experts' names; pages follow the same rules, so that both show one expert alike. */
+export interface Naming {
+  /** Letter by site and expert, where letters follow the tokens over the layers. */
+  readonly letters: readonly (readonly number[])[] | null;
+  /** Place by load of each letter, over all sites. */
+  readonly rank: readonly number[];
+}
+/** Null before the trace has been summed up. */
+export type Names = Naming | null;
+
+/** Letters with a hue of their own where there are more than eight: the most used. */
+const OWN_HUES = 7;
+/** More letters than this would be pairs that say little: numbers. */
+const MOST_LETTERS = 52;
+
+export function namingOf(head: RoutingHead, { letters, sites }: Pick<RoutingSummary, 'letters' | 'sites'>): Naming {
+  const loads = new Array<number>(expertCount(head)).fill(0);
+  sites.forEach(({ load }, site) => load.forEach((share, expert) => (loads[letters?.[site]?.[expert] ?? expert] += share)));
+  const order = loads.map((_, letter) => letter).sort((a, b) => loads[b] - loads[a] || a - b);
+  const rank = new Array<number>(loads.length).fill(0);
+  order.forEach((letter, place) => (rank[letter] = place));
+  return { letters, rank };
+}
+
+const expertCount = (head: RoutingHead): number => Math.max(1, ...head.sites.map(({ E }) => E));
+
+/** Names an expert of a site. */
+export function nameExpert(head: RoutingHead, site: number, expert: number, names: Names): ExpertName {
+  const facts = head.sites[site];
+  const index = names?.letters?.[site]?.[expert] ?? expert;
+  const mark = markOf(head, facts, index);
+  return { letter: mark, label: facts.kind === 'library' ? (facts.labels[expert] ?? mark) : mark, hue: hueOf(head, index, names) };
+}
+
+/** The letter that a hue stands for at a site; null for the hue of the others. */
+export function markOfHue(head: RoutingHead, site: number, hue: number, names: Names): string | null {
+  if (hue === OTHER) return null;
+  const index = expertCount(head) <= OTHER || names === null ? hue : names.rank.indexOf(hue);
+  return markOf(head, head.sites[site], index);
+}
+
+function hueOf(head: RoutingHead, index: number, names: Names): number {
+  if (expertCount(head) <= OTHER) return index;
+  const place = names === null ? index : (names.rank[index] ?? OTHER);
+  return place < OWN_HUES ? place : OTHER;
+}
+
+function markOf(head: RoutingHead, { kind }: RoutingSite, index: number): string {
+  return kind === 'moe' || (kind !== 'library' && expertCount(head) > MOST_LETTERS) ? String(index) : letterOf(index);
 }
 
 /** `L7`, or `L7 attention.q` where a layer has several sites. */

@@ -1,5 +1,5 @@
 import { NEAR_TIE, type RoutingHead, type RoutingSite } from '../../protocol/routing';
-import { nameExpert, STRENGTHS, tintClass } from './palette';
+import { type Names, nameExpert, STRENGTHS, tintClass } from './palette';
 import { type SpanIndex, spansOfLines } from './spanIndex';
 import type { TraceView } from './traceView';
 
@@ -19,24 +19,25 @@ export interface TintRange {
 }
 
 /** Borders of the weak, middle and strong bins. */
-const RELATIVE_WEIGHT = [0.2, 0.37, 0.54] as const;
+const RELATIVE_WEIGHT = [0.3, 0.45, 0.65] as const;
 const PLAIN_WEIGHT = [0.25, 0.5, 0.75] as const;
 const MARGIN = [NEAR_TIE, 0.15, 0.35] as const;
 const ENTROPY = [0.5, 0.7, 0.85] as const;
 
-/** Strength 0-3 of a weight: on a simplex measured from the weight that chance gives to one, else as it is. */
+/** Strength 0-3 of a weight: on a simplex by how far it is from chance to one, else as it is. */
 export function weightStrength(site: RoutingSite, weight: number): number {
-  switch (site.semantics) {
-    case 'simplex':
-    case 'sub-simplex':
-      return bin((weight - 1 / site.E) / (1 - 1 / site.E), RELATIVE_WEIGHT);
-    case 'truncated': {
-      const share = 1 / Math.max(1, site.k);
-      return share === 1 ? STRENGTHS - 1 : bin((weight - share) / (1 - share), RELATIVE_WEIGHT);
-    }
-    default:
-      return bin(Math.abs(weight), PLAIN_WEIGHT);
-  }
+  const relative = relativeWeight(site, weight);
+  return relative === null ? bin(Math.abs(weight), PLAIN_WEIGHT) : bin(relative, RELATIVE_WEIGHT);
+}
+
+/**
+ * 0 for the weight that chance gives, 1 for weight one, logarithmic: the first of 64 experts at 0.1 is as far ahead as the
+ * first of 8 at 0.33. Null where weights are no shares of one.
+ */
+export function relativeWeight(site: RoutingSite, weight: number): number | null {
+  if (site.semantics !== 'simplex' && site.semantics !== 'sub-simplex' && site.semantics !== 'truncated') return null;
+  const shares = site.semantics === 'truncated' ? Math.max(1, site.k) : site.E;
+  return shares === 1 ? 1 : weight <= 0 ? 0 : Math.max(0, 1 + Math.log(weight) / Math.log(shares));
 }
 
 function bin(value: number, borders: readonly number[]): number {
@@ -46,12 +47,12 @@ function bin(value: number, borders: readonly number[]): number {
 }
 
 /** Tint class of every token at a site; -1 where there is nothing to show. */
-export function tintTokens(trace: TraceView, site: number, channel: Channel, letters: readonly (readonly number[])[] | null): Int8Array {
+export function tintTokens(trace: TraceView, site: number, channel: Channel, names: Names): Int8Array {
   const { tokens, sites } = trace.head;
   const facts = sites[site];
   const out = new Int8Array(tokens.length).fill(-1);
   if (!facts || !trace.has(site)) return out;
-  const hues = Array.from({ length: facts.E }, (_, expert) => nameExpert(facts, site, expert, letters).hue);
+  const hues = Array.from({ length: facts.E }, (_, expert) => nameExpert(trace.head, site, expert, names).hue);
   for (let token = 0; token < tokens.length; token++) {
     const expert = trace.top(site, token);
     if (tokens[token].start === null || expert < 0 || expert >= facts.E) continue;

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { failure } from '../../protocol/errors';
 import { compareLines, whyLines } from './comparisons';
 import { factLines, quote, tokenFacts } from './facts';
+import type { Names } from './palette';
 import type { RoutingLens, TokenPlace } from './routingLens';
 import type { TraceView } from './traceView';
 
@@ -12,22 +13,22 @@ interface Line {
 
 /** The hover's facts as a list that a screen reader reads, with a way to keep them as text. */
 export async function describeToken(_lens: RoutingLens, place: TokenPlace): Promise<void> {
-  const { trace, site, letters } = known(place);
-  const facts = tokenFacts(trace, site, place.token, letters);
+  const { trace, site, names } = known(place);
+  const facts = tokenFacts(trace, site, place.token, names);
   await showLines(`Routing of ${quote(facts.text)} at ${facts.site}`, factLines(facts));
 }
 
 /** Why the first expert is the first: scores, what lies between, and how a weight comes from a score. */
 export async function whyExpert(_lens: RoutingLens, place: TokenPlace): Promise<void> {
-  const { trace, site, letters } = known(place);
-  const facts = tokenFacts(trace, site, place.token, letters);
+  const { trace, site, names } = known(place);
+  const facts = tokenFacts(trace, site, place.token, names);
   await showLines(`Why ${facts.experts[0]?.label ?? 'no expert'} for ${quote(facts.text)} at ${facts.site}`, whyLines(trace, site, place.token, facts));
 }
 
 /** The token beside the pinned ones, layer by layer. */
 export async function comparePinned(lens: RoutingLens, place: TokenPlace): Promise<void> {
   const { document } = place.entry;
-  const { trace, site, letters } = known(place);
+  const { trace, site, names } = known(place);
   const pinned = document.selection.value.pinned.filter((token) => token !== place.token || trace.result !== document.page?.result);
   if (pinned.length === 0) throw failure('routing/no-pins', {});
   const sources = pinned.flatMap((token) => {
@@ -35,16 +36,15 @@ export async function comparePinned(lens: RoutingLens, place: TokenPlace): Promi
     return block?.trace ? [{ trace: block.trace, token }] : [];
   });
   const text = trace.head.tokens[place.token].text;
-  await showLines(`${quote(text)} beside ${sources.length === 1 ? 'the pinned token' : `${sources.length} pinned tokens`}`, sources.flatMap((other) => compareLines({ trace, token: place.token }, other, site, letters)));
+  await showLines(`${quote(text)} beside ${sources.length === 1 ? 'the pinned token' : `${sources.length} pinned tokens`}`, sources.flatMap((other) => compareLines({ trace, token: place.token }, other, site, names)));
   lens.changed();
 }
 
-function known({ entry, block }: TokenPlace): { readonly trace: TraceView; readonly site: number; readonly letters: LettersOf } {
-  const { site, letters } = entry.document;
+function known({ entry, block }: TokenPlace): { readonly trace: TraceView; readonly site: number; readonly names: Names } {
+  const { site, names } = entry.document;
   if (!block.trace?.has(site)) throw failure('routing/no-token', {});
-  return { trace: block.trace, site, letters };
+  return { trace: block.trace, site, names };
 }
-type LettersOf = TokenPlace['entry']['document']['letters'];
 
 async function showLines(title: string, lines: readonly Line[]): Promise<void> {
   const open = { label: '$(go-to-file) Open as text', detail: '', isText: true };

@@ -62,8 +62,8 @@ describe('routing a document', () => {
     expect(engine.asked.map(({ method }) => method)).toEqual(['routing/run', 'routing/summary', 'routing/slice']);
     expect(engine.asked[0].params).toMatchObject({ request: { path: '/m', router: 'avg-k', seed: 0, texts: [{ text: TEXT }] } });
     expect(document.site).toBe(1);
-    expect(document.letters).toHaveLength(3);
-    expect(document.blocks[0].tints(1, 'weight', document.letters)?.some((tint) => tint >= 0)).toBe(true);
+    expect(document.names?.letters).toHaveLength(3);
+    expect(document.blocks[0].tints(1, 'weight', document.names)?.some((tint) => tint >= 0)).toBe(true);
     expect(document.isStale).toBe(false);
   });
 

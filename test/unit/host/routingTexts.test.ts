@@ -109,7 +109,7 @@ describe('lists and texts', () => {
 
   it('sum up a line and its depth', () => {
     expect(lineSummary(trace, 0, [1], null)).toMatch(/^[A-D] 70\u202f% · [A-D] 20\u202f% · entropy 0\.85 · .{3}$/);
-    expect(depthBars(trace, 0, [1])).toBe('\u2585\u2585\u2585');
+    expect(depthBars(trace, 0, [1])).toBe('\u2586\u2586\u2586');
     expect(lineSummary(trace, 0, [], null)).toBe('');
     expect(depthBars(traceOf(['a'], { layers: 1 }), 0, [1])).toBe('');
     expect([...depthBars(traceOf(['a'], { layers: 40 }), 0, [1])]).toHaveLength(8);

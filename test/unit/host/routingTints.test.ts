@@ -3,10 +3,12 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { splitDocument } from '../../../extension/host/routing/blocks';
 import { LineTable } from '../../../extension/host/routing/lineTable';
-import { CLASSES, hueOfClass, HUES, inkOn, letterOf, luminance, nameExpert, OTHER, SOLID, solidColorId, solidVariable, STRENGTHS, tintClass, tintColorId } from '../../../extension/host/routing/palette';
+import { CLASSES, hueOfClass, HUES, inkOn, letterOf, luminance, markOfHue, nameExpert, namingOf, OTHER, SOLID, solidColorId, solidVariable, STRENGTHS, tintClass, tintColorId } from '../../../extension/host/routing/palette';
 import { indexSpans } from '../../../extension/host/routing/spanIndex';
 import { switchMarks, tintRanges, type TintSource, tintTokens, weightStrength } from '../../../extension/host/routing/tints';
 import { TraceView } from '../../../extension/host/routing/traceView';
+import { expertAxis } from '../../../webview/render/routingExperts';
+import type { RoutingSummary } from '../../../extension/protocol/routing';
 import { expertOf, resultOf, siteOf, sliceOf } from './routingSamples';
 
 function sourceOf(text: string, channel: 'weight' | 'margin' | 'entropy' = 'weight', site = 0): { readonly source: TintSource; readonly trace: TraceView; readonly lines: LineTable } {
@@ -25,8 +27,9 @@ describe('tint classes', () => {
 
   it('measure weights from chance on a simplex, from an even share where they are cut off, else as they are', () => {
     const strengths = (site: Parameters<typeof siteOf>[1], weights: readonly number[]): number[] => weights.map((weight) => weightStrength(siteOf(0, site), weight));
-    expect(strengths({ E: 8 }, [0.125, 0.29, 0.31, 0.46, 0.61, 1])).toEqual([0, 0, 1, 2, 3, 3]);
-    expect(strengths({ E: 8, k: 2, semantics: 'truncated' }, [0.5, 0.61, 0.7, 0.99])).toEqual([0, 1, 2, 3]);
+    expect(strengths({ E: 8 }, [0, 0.125, 0.23, 0.24, 0.33, 0.49, 1])).toEqual([0, 0, 0, 1, 2, 3, 3]);
+    expect(strengths({ E: 64 }, [0.05, 0.06, 0.11, 0.24])).toEqual([0, 1, 2, 3]);
+    expect(strengths({ E: 8, k: 2, semantics: 'truncated' }, [0.5, 0.62, 0.7, 0.99])).toEqual([0, 1, 2, 3]);
     expect(strengths({ E: 8, k: 1, semantics: 'truncated' }, [1])).toEqual([3]);
     expect(strengths({ semantics: 'signed' }, [-0.8, 0.3, 0.1])).toEqual([3, 1, 0]);
   });
@@ -38,13 +41,45 @@ describe('tint classes', () => {
     }
   });
 
-  it('follow the letters that follow the tokens over the layers; further experts are grey together', () => {
-    expect(nameExpert(siteOf(0), 0, 2, null)).toEqual({ letter: 'C', label: 'C', hue: 2 });
-    expect(nameExpert(siteOf(1), 1, 2, [[0, 1, 2, 3], [3, 2, 1, 0]])).toEqual({ letter: 'B', label: 'B', hue: 1 });
-    expect(nameExpert(siteOf(0, { E: 40 }), 0, 30, null)).toEqual({ letter: 'AE', label: 'AE', hue: OTHER });
-    expect(nameExpert(siteOf(0, { kind: 'library', labels: ['math', 'law'] }), 0, 1, null)).toEqual({ letter: 'B', label: 'law', hue: 1 });
-    expect(nameExpert(siteOf(0, { kind: 'moe', labels: ['0', '1'] }), 0, 1, null)).toEqual({ letter: '1', label: '1', hue: 1 });
+  it('follow the letters that follow the tokens over the layers', () => {
+    const { head } = resultOf(['x']);
+    const rank = [0, 1, 2, 3];
+    expect(nameExpert(head, 0, 2, null)).toEqual({ letter: 'C', label: 'C', hue: 2 });
+    expect(nameExpert(head, 1, 2, { letters: [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 2, 3]], rank })).toEqual({ letter: 'B', label: 'B', hue: 1 });
+    expect(nameExpert(resultOf(['x'], { site: { kind: 'library', labels: ['math', 'law', 'a', 'b'] } }).head, 0, 1, null)).toEqual({ letter: 'B', label: 'law', hue: 1 });
+    expect(nameExpert(resultOf(['x'], { site: { kind: 'moe' } }).head, 0, 1, null)).toEqual({ letter: '1', label: '1', hue: 1 });
     expect([0, 25, 26, 701, 702].map(letterOf)).toEqual(['A', 'Z', 'AA', 'ZZ', 'AAA']);
+  });
+
+  it('are those of the seven most used letters where there are more than eight; the others are grey', () => {
+    const { head } = resultOf(['x'], { site: { E: 16 } });
+    const load = (best: number): number[] => Array.from({ length: 16 }, (_, expert) => (expert === best ? 0.7 : 0.02 + expert / 1000));
+    const names = namingOf(head, { letters: null, sites: [{ load: load(12) }, { load: load(12) }, { load: load(3) }] as never });
+    expect(nameExpert(head, 0, 12, names)).toEqual({ letter: 'M', label: 'M', hue: 0 });
+    expect(nameExpert(head, 0, 3, names).hue).toBe(1);
+    expect(new Set(Array.from({ length: 16 }, (_, expert) => nameExpert(head, 0, expert, names).hue))).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, OTHER]));
+    expect(markOfHue(head, 0, 0, names)).toBe('M');
+    expect(markOfHue(head, 0, OTHER, names)).toBeNull();
+    expect(nameExpert(resultOf(['x'], { site: { E: 64 } }).head, 0, 60, null)).toEqual({ letter: '60', label: '60', hue: OTHER });
+  });
+
+  it('name experts and choose hues as the page does', () => {
+    for (const site of [{}, { E: 16 }, { E: 64 }, { E: 3, kind: 'library', labels: ['x', 'y', 'z'] }, { E: 12, kind: 'moe' }] as const) {
+      const { head } = resultOf(['x'], { site });
+      const E = head.sites[0].E;
+      const letters = site === undefined ? null : head.sites.map((_, s) => Array.from({ length: E }, (__, expert) => (expert + s) % E));
+      const summary = { letters, sites: head.sites.map((_, s) => ({ load: Array.from({ length: E }, (__, expert) => ((expert * 7 + s * 3) % E) / E) })) } as unknown as RoutingSummary;
+      const axis = expertAxis(head, summary, 'match');
+      const names = namingOf(head, summary);
+      for (let s = 0; s < head.sites.length; s++) {
+        for (let expert = 0; expert < E; expert++) {
+          const style = axis.columns[axis.columnOf(s, expert)];
+          const name = nameExpert(head, s, expert, names);
+          expect(name.letter).toBe(style.mark);
+          expect(Math.min(name.hue, 7) + 1).toBe(style.hue);
+        }
+      }
+    }
   });
 });
 
