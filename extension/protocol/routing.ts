@@ -104,6 +104,8 @@ export interface RoutingTrace extends RoutingHead {
   readonly meanWeights: Float32Array;
   /** Entropy of the weights in nats `[tokens, sites]`, over all experts, kept or not. */
   readonly entropies: Float32Array;
+  /** Length of what the router reads `[tokens, sites]`, where scores grow with it (Arrow): score / length is a cosine. Null elsewhere. */
+  readonly norms: Float32Array | null;
 }
 
 /** Below this weight margin the first two experts of a token are drawn as a near tie. */
@@ -120,6 +122,7 @@ export interface RouteDocument extends DocumentHead, RoutingHead {
   readonly margins: JsonArray;
   readonly choiceMargins: JsonArray;
   readonly entropies: JsonArray;
+  readonly norms: JsonArray | null;
   readonly meanWeights: JsonArray;
   readonly summary: RoutingSummary;
   /** With `--compare-keys`, on models with a router of their own. */
@@ -202,6 +205,7 @@ export interface RoutingSlice {
   readonly margins: Float32Array;
   readonly choiceMargins: Float32Array;
   readonly entropies: Float32Array;
+  readonly norms?: Float32Array | null;
 }
 
 /** What a folder beside a base holds, and what can be shown of it today. */

@@ -19,6 +19,8 @@ export class TraceArrays {
   readonly choiceMargins: Float32Array;
   readonly entropies: Float32Array;
 
+  private readonly lengths: Float32Array;
+  private measured = false;
   /** Whether any router gave scores. */
   private scored = false;
 
@@ -30,13 +32,15 @@ export class TraceArrays {
     this.margins = new Float32Array(cells);
     this.choiceMargins = new Float32Array(cells);
     this.entropies = new Float32Array(cells);
+    this.lengths = new Float32Array(cells);
   }
 
   /** Takes the routing of `tokens` tokens, the first of which is token `offset` of the trace. */
-  put(offset: number, tokens: number, { site, weights, logits, ranking }: SiteRouting): void {
+  put(offset: number, tokens: number, { site, weights, logits, ranking, norms }: SiteRouting): void {
     const { E, k } = this.sites[site], kept = Math.min(this.slots, E), rank = ranking ?? logits ?? weights;
     if (weights.length !== tokens * E) throw new RangeError(`${weights.length} weights for ${tokens} tokens and ${E} experts`);
     this.scored ||= logits !== null;
+    this.measured ||= norms !== undefined;
     const order = new Int32Array(Math.max(kept, Math.min(E, k + 1)));
     for (let t = 0; t < tokens; t++) {
       const row = t * E, cell = (offset + t) * this.sites.length + site, slot = cell * this.slots;
@@ -48,6 +52,7 @@ export class TraceArrays {
         this.weights[slot + i] = weights[row + order[i]];
         if (logits) this.scores[slot + i] = logits[row + order[i]];
       }
+      if (norms) this.lengths[cell] = norms[t];
       this.margins[cell] = E > 1 ? weights[row + order[0]] - weights[row + order[1]] : Infinity;
       // Of weights that do not sum to one, the entropy of their shares.
       this.entropies[cell] = total > 0 ? entropy / total + Math.log(total) : NaN;
@@ -62,7 +67,9 @@ export class TraceArrays {
     this.ids.set(other.ids.subarray(0, cells * this.slots));
     this.weights.set(other.weights.subarray(0, cells * this.slots));
     this.scores.set(other.scores.subarray(0, cells * this.slots));
+    this.lengths.set(other.lengths.subarray(0, cells));
     this.scored ||= other.scored;
+    this.measured ||= other.measured;
     for (const name of ['margins', 'choiceMargins', 'entropies'] as const) this[name].set(other[name].subarray(0, cells));
   }
 
@@ -70,14 +77,18 @@ export class TraceArrays {
     return this.scored ? this.scores : null;
   }
 
+  get norms(): Float32Array | null {
+    return this.measured ? this.lengths : null;
+  }
+
   get bytes(): number {
-    return this.ids.byteLength + this.weights.byteLength + this.scores.byteLength + 3 * this.margins.byteLength;
+    return this.ids.byteLength + this.weights.byteLength + this.scores.byteLength + 4 * this.margins.byteLength;
   }
 
   /** The trace under its head. */
   finish(head: RoutingHead): RoutingTrace {
-    const { ids, weights, logits, margins, choiceMargins, entropies } = this;
-    return { ...head, ids, weights, logits, margins, choiceMargins, entropies, meanWeights: meanWeights(head, ids, weights) };
+    const { ids, weights, logits, margins, choiceMargins, entropies, norms } = this;
+    return { ...head, ids, weights, logits, margins, choiceMargins, entropies, norms, meanWeights: meanWeights(head, ids, weights) };
   }
 }
 
@@ -112,5 +123,5 @@ export function sliceOf(trace: RoutingTrace, from: number, to: number): RoutingS
     for (let t = 0; t < tokens; t++) out.set(array.subarray((t * sites + from) * width, (t * sites + to) * width), t * n * width);
     return out;
   };
-  return { from, to, ids: cut(trace.ids, trace.slots), weights: cut(trace.weights, trace.slots), logits: trace.logits && cut(trace.logits, trace.slots), margins: cut(trace.margins, 1), choiceMargins: cut(trace.choiceMargins, 1), entropies: cut(trace.entropies, 1) };
+  return { from, to, ids: cut(trace.ids, trace.slots), weights: cut(trace.weights, trace.slots), logits: trace.logits && cut(trace.logits, trace.slots), margins: cut(trace.margins, 1), choiceMargins: cut(trace.choiceMargins, 1), entropies: cut(trace.entropies, 1), norms: trace.norms && cut(trace.norms, 1) };
 }

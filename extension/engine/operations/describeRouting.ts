@@ -3,7 +3,7 @@ import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import { toErrorRecord } from '../../protocol/errors';
 import type { EngineResult } from '../../protocol/engineRpc';
 import type { RouterName } from '../../protocol/routing';
-import { describeRoutable } from '../../routing/library/detect';
+import { describeLibrary, describeRoutable } from '../../routing/library/detect';
 import { EMERGENT, routers } from '../../routing/index';
 import type { OperationContext } from '../context';
 import { describeModel, type DescribedModel } from '../modelFacts';
@@ -24,7 +24,7 @@ export async function run({ path: target }: { readonly path: string }, _context:
 
 /** The folder of LoRAs that Arrow would take: the target, or the one that it lies in. */
 async function libraryAt(target: string): Promise<string | null> {
-  for (const folder of [target, path.dirname(path.resolve(target))]) if ((await describeRoutable(folder)).some((kind) => kind.router === 'arrow')) return folder;
+  for (const folder of [target, path.dirname(path.resolve(target))]) if ((await describeLibrary(folder))?.router === 'arrow') return folder;
   return null;
 }
 

@@ -109,7 +109,7 @@ export async function documentOf({ trace, device: use, warnings, seconds }: Rout
   return {
     schemaVersion: SCHEMA_VERSION, kind: 'route', program: { name: 'modulens', version: VERSION }, warnings, timings: { total: seconds }, device: use, seed, ...headAlone(trace),
     ids: jsonArray(trace.ids, 'uint16', [...cells, slots]), weights: jsonArray(trace.weights, 'float32', [...cells, slots]), logits: trace.logits && jsonArray(trace.logits, 'float32', [...cells, slots]),
-    margins: jsonArray(trace.margins, 'float32', cells), choiceMargins: jsonArray(trace.choiceMargins, 'float32', cells), entropies: jsonArray(trace.entropies, 'float32', cells),
+    margins: jsonArray(trace.margins, 'float32', cells), choiceMargins: jsonArray(trace.choiceMargins, 'float32', cells), entropies: jsonArray(trace.entropies, 'float32', cells), norms: trace.norms && jsonArray(trace.norms, 'float32', cells),
     meanWeights: jsonArray(trace.meanWeights, 'float32', [trace.meanWeights.length]), summary: found,
   };
 }

@@ -35,7 +35,7 @@ export async function openRouting(request: RouteRequest, context: OperationConte
   if (known) {
     try {
       const open = await known;
-      await assertUnchanged(open.model.checkpoint.files);
+      await assertUnchanged([...open.model.checkpoint.files, ...(open.router.files ?? [])]);
       kept.delete(name);
       kept.set(name, known);
       return open;
@@ -82,7 +82,7 @@ export function headOf({ described, model, tokenizer, router }: OpenRouting, req
   if (tokens.length === 0) throw failure('routing/empty', {});
   const cut = records.filter((record) => record.cut > 0).length;
   return {
-    ids, warnings: cut === 0 ? [] : [{ code: 'texts-cut', message: `${cut} ${cut === 1 ? 'text was' : 'texts were'} longer than the context of ${context} tokens; the rest has no routing.` }],
+    ids, warnings: [...(router.warnings ?? []), ...(cut === 0 ? [] : [{ code: 'texts-cut', message: `${cut} ${cut === 1 ? 'text was' : 'texts were'} longer than the context of ${context} tokens; the rest has no routing.` }])],
     head: {
       schema: 'modulens-routing-1', model: { hash: described.facts.fingerprint, kind: described.facts.family ?? 'unknown', name: described.facts.name }, tokenizer: { hash: tokenizer.hash },
       router: request.router, composition: router.composition, granularity: router.granularity, provenance: router.provenance, records, tokens, sites: router.sites, slots: slotsOf(router.sites),
