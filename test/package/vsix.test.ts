@@ -15,8 +15,8 @@ const MAX_BYTES = 40e6;
 const ALLOWED = [
   /^extension\.vsixmanifest$/, /^\[Content_Types\]\.xml$/,
   /^extension\/(package\.json|readme\.md|LICENSE\.txt)$/i,
-  /^extension\/dist\/(extension|engine|cli|analysis|tensors)\.js$/,
-  /^extension\/dist\/(analysis|tensors|codicon)\.css$/,
+  /^extension\/dist\/(extension|engine|cli|analysis|tensors|routing)\.js$/,
+  /^extension\/dist\/(analysis|tensors|routing|codicon)\.css$/,
   /^extension\/dist\/codicon\.ttf$/,
   /^extension\/dist\/THIRD_PARTY_NOTICES\.txt$/,
   new RegExp(`^extension/dist/ort/${target}/[^/]+$`),

@@ -5,7 +5,7 @@ import { round } from './drawing';
 import type { RoutingPalette } from './routingColours';
 import { inkOn } from './routingColours';
 import type { ExpertAxis } from './routingExperts';
-import { niceLimit } from './routingScale';
+import { axisNumber, niceLimit } from './routingScale';
 
 /** Share of routing weight of a kind of text for one expert, against labels shuffled in blocks. */
 export interface LabelCell {
@@ -138,6 +138,6 @@ export function drawLabels(cells: readonly LabelCell[], labels: readonly string[
     marks.push({ kind: 'rect', x: x0, y, width: layout.cell, height: layout.row, fill: 'transparent', tip });
   }
   note(layout.names, bottom + 14, '0', { mono: true });
-  note(layout.names + span, bottom + 14, formatNumber(limit), { anchor: 'end', mono: true });
+  note(layout.names + span, bottom + 14, axisNumber(limit), { anchor: 'end', mono: true });
   return { width: layout.width, height: layout.height, marks };
 }

@@ -264,7 +264,8 @@ function scaleBar(marks: Mark[], input: OverviewInput, layout: OverviewLayout, c
   const x = round(layout.left + width * share);
   marks.push({ kind: 'line', x1: x, x2: x, y1: y - 3, y2: y + 9, stroke: 'var(--ml-ink)', strokeWidth: 1.5 });
   text(marks, layout.left, y + 19, input.signed ? `\u2212${input.limitText}` : '0', { mono: true });
-  if (width > 110) text(marks, Math.max(layout.left + 34, Math.min(layout.left + width - 44, x)), y + 19, input.chanceWords, { anchor: 'middle' });
+  const room = 16 + input.chanceWords.length * 3;
+  if (width > 110) text(marks, Math.max(layout.left + room, Math.min(layout.left + width - room - 14, x)), y + 19, input.chanceWords, { anchor: 'middle' });
   text(marks, layout.left + width, y + 19, input.limitText, { anchor: 'end', mono: true });
   text(marks, layout.entropyX, y + 7, input.measureWords);
   text(marks, layout.entropyX, y + 19, 'grey: as if even');

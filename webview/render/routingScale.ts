@@ -47,6 +47,11 @@ export function chanceText(site: RoutingSite, measure: Measure): string {
   return measure === 'share' ? `1/${site.E}` : SEMANTICS[site.semantics].chanceWords(site.E);
 }
 
+/** A number at the end of an axis: no more digits than it needs. */
+export function axisNumber(value: number): string {
+  return String(Number(value.toPrecision(3))).replace('-', '\u2212');
+}
+
 const NICE = [0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
 
 /** The next round number above a magnitude. */

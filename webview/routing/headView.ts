@@ -11,10 +11,11 @@ import type { PageContext } from './context';
 export function headView(context: PageContext, host: HTMLElement): void {
   const { model, bridge } = context;
   const finding = el('h1.finding');
+  // What the run is doing stands in the line of facts, so that pictures stay where they are when it ends.
   const facts = el('ul.fact-list');
   const status = el('div.run-state');
   const spoken = el('div.spoken', { role: 'status' });
-  host.append(finding, facts, status, spoken);
+  host.append(finding, el('div.fact-line', {}, facts, status), spoken);
   let said = '';
 
   const sentence = (): void => {
@@ -28,7 +29,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
       replace(facts, el('li', {}, el('b', {}, model.modelName || '\u2013')), model.source && el('li', {}, model.source));
       return;
     }
-    replace(facts, routingFacts(result, model.summary, model.modelName, model.rows).map((fact) => el('li', { tip: fact.tip ?? null, tabindex: fact.tip ? 0 : null, class: fact.tip ? 'warned' : null }, fact.pieces.map((piece, i) => (i % 2 === 0 ? piece : el('b', {}, piece))))),
+    replace(facts, routingFacts(result, model.summary, model.modelName, model.rows).map((fact) => el('li', { tip: fact.tip ?? null, tabindex: fact.tip ? 0 : null, class: fact.tip ? 'tip-fact' : null }, fact.pieces.map((piece, i) => (i % 2 === 0 ? piece : el('b', {}, piece))))),
       result.warnings.length > 0 && el('li.warned', { tip: result.warnings.map((warning) => warning.message).join('\n'), tabindex: 0 }, `${result.warnings.length} ${result.warnings.length === 1 ? 'remark' : 'remarks'}`));
   };
   const runLine = (): Child => {
@@ -47,9 +48,9 @@ export function headView(context: PageContext, host: HTMLElement): void {
         pushButton('Try again', 'primary', () => bridge.post({ type: 'run', options: null })), pushButton('Choose another router\u2026', 'secondary', () => bridge.post({ type: 'routing/choose' })), pushButton('Show the log', 'secondary', () => bridge.post({ type: 'showLog' }))]);
     }
     if (model.state === 'cancelled') return el('div.running', {}, el('span.dim', {}, 'Cancelled.'), again(), choose());
-    if (model.stale) return el('div.running', {}, el('span.warn', {}, 'The text has changed since this run; the pictures belong to the earlier text.'), again());
+    if (model.stale) return el('div.running', {}, el('span.strong', { tip: 'The pictures and the sentence belong to the text before the edit.' }, 'The text has changed'), again());
     const failed = model.rows.filter((_, s) => model.slices.failed(s)).length;
-    if (failed > 0) return el('div.running', {}, el('span.warn', {}, `The numbers of ${failed} ${failed === 1 ? 'site' : 'sites'} could not be fetched: the engine no longer keeps this trace.`), again());
+    if (failed > 0) return el('div.running', {}, el('span.strong', {}, `The numbers of ${failed} ${failed === 1 ? 'site' : 'sites'} could not be fetched: the engine no longer keeps this trace.`), again());
     return null;
   };
 
@@ -61,6 +62,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
     }
     if (changes.has('run') || changes.has('progress') || changes.has('trace') || fetched) {
       replace(status, runLine());
+      document.querySelector('.page')?.classList.toggle('working', model.state === 'running' || model.state === 'starting');
       document.querySelector('.page')?.classList.toggle('outdated', model.stale || (model.head !== null && model.state !== 'done'));
     }
     const now = model.state === 'done' && model.head ? finding.textContent ?? '' : model.state;

@@ -75,7 +75,7 @@ function start(): void {
   const pairs = pairsView(context, lower);
   const keep = keepView(context, lower);
   metricsView(context, lower);
-  tables = { tokens: raster.tokens, pairs: pairs.shown, curve: keep.curve };
+  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve() };
   toolsView(context, tools, tables);
   installKeys(context, () => dialog.open);
 

@@ -1,7 +1,6 @@
-import { formatNumber } from '../../extension/protocol/score';
 import type { Margin, OverviewCell, OverviewInput } from '../render/routingOverview';
 import { BLOCK_TOKENS, blockHalfWidth } from '../render/routingNull';
-import { chanceOf, chanceText, fixedLimit, niceLimit, SEMANTICS } from '../render/routingScale';
+import { axisNumber, chanceOf, chanceText, fixedLimit, niceLimit, SEMANTICS } from '../render/routingScale';
 import { extentOf } from '../render/track';
 import type { RoutingModel } from './model';
 
@@ -25,7 +24,7 @@ export function overviewInput(model: RoutingModel): OverviewInput | null {
   const signed = first !== undefined && measure === 'mean' && SEMANTICS[first.semantics].signed;
   const limit = model.range === 'unit' ? 1 : model.range === 'fixed' ? fixedLimit(head, summary, measure) : niceLimit(cells.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell?.value ?? 0)), most), 0));
   return {
-    rows, axis, cells, first: entropyColumn(model), second: apartColumn(model), load: loads(model), limit, limitText: formatNumber(limit), signed,
+    rows, axis, cells, first: entropyColumn(model), second: apartColumn(model), load: loads(model), limit, limitText: axisNumber(limit), signed,
     measureWords: measure === 'mean' ? 'mean weight' : 'share of slots',
     chanceWords: first ? (measure === 'mean' && SEMANTICS[first.semantics].chance(first.E) !== 1 / first.E ? SEMANTICS[first.semantics].chanceWords(first.E) : `even ${chanceText(first, measure)}`) : '',
     n: model.counted.tokens.length,
@@ -53,7 +52,7 @@ function apartColumn(model: RoutingModel): OverviewInput['second'] {
   const scores = divergence ?? (model.head?.sites ?? []).map((_, s) => model.switches(s));
   const known = scores.flatMap((score) => (score ? [score] : []));
   const limit = divergence ? niceLimit(extentOf(known)?.[1] ?? 0.1) : 1;
-  return { title: divergence ? 'kinds apart' : 'switches', end: formatNumber(limit), limit, values: scores.map((score): Margin => (score ? { kind: 'score', score } : { kind: 'none' })) };
+  return { title: divergence ? 'kinds apart' : 'switches', end: axisNumber(limit), limit, values: scores.map((score): Margin => (score ? { kind: 'score', score } : { kind: 'none' })) };
 }
 
 /** Share of tokens that have each column's expert first, mean over sites. */

@@ -3,13 +3,13 @@ import { formatNumber } from '../../extension/protocol/score';
 import type { ExpertStyle } from '../render/routingExperts';
 import { switchRate } from '../render/routingMetrics';
 import { GROUP_FROM, ranked } from '../render/routingTrace';
-import { chanceText, SEMANTICS } from '../render/routingScale';
+import { axisNumber, chanceText, SEMANTICS } from '../render/routingScale';
 import { drawBars, missingMass, sliceBars, sliceLimit } from '../render/routingSlice';
 import { shownToken } from '../render/routingRaster';
 import { inkOn } from '../render/routingColours';
 import { linkButton } from '../ui/controls';
 import type { Child } from '../ui/dom';
-import { el, replace } from '../ui/dom';
+import { el, replace, setCss } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
 import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
@@ -45,14 +45,17 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     const layer = rows[site]?.layer;
     const sites = rows.map((_, s) => s).filter((s) => !many || rows[s]?.layer === layer);
     const pins = model.selection.pinned.filter((pin) => pin !== token && pin < head.tokens.length).slice(0, PINS_SHOWN);
-    const width = Math.max(48, Math.min(contentWidth(parts.body), 420) - 44 - 58 - 52 - pins.length * PIN_WIDTH);
+    const names = many ? 56 : 44;
+    const chips = 10 + 3 * (9 + 7 * Math.max(1, ...axis.columns.slice(-1).map((style) => style.mark.length)));
+    setCss(table, { '--names': `${names}px`, '--chips': `${chips}px` });
+    const width = Math.max(48, Math.min(contentWidth(parts.body), 420) - names - chips - 52 - pins.length * PIN_WIDTH);
     const largest = Math.max(...sites.map((s) => (token === null ? 0 : Math.max(0, ...(model.numbers(s) ? ranked(model.numbers(s) as NonNullable<ReturnType<typeof model.numbers>>, token).slice(0, TOP).map((entry) => Math.abs(entry.weight)) : [])))));
     const limit = sliceLimit(head.sites, many ? 1 : Math.max(0.8, largest));
     const first = head.sites[sites[0] ?? 0];
     const rule = first ? SEMANTICS[first.semantics] : SEMANTICS.simplex;
     const header = el('div.slice-row.slice-head', { class: 'slice-row slice-head', 'aria-hidden': 'true' },
       el('span', {}, many ? 'site' : 'layer'), el('span', {}, `top ${TOP}`),
-      el('span.bar-axis', { css: { width: `${width}px` } }, el('span', {}, rule.signed ? `\u2212${formatNumber(limit)}` : '0'), first && el('span.tick', { css: { left: `${rule.signed ? 50 : Math.min(100, (rule.chance(first.E) / limit) * 100)}%` } }, chanceText(first, 'mean')), el('span', {}, formatNumber(limit))),
+      el('span.bar-axis', { css: { width: `${width}px` } }, el('span', {}, rule.signed ? `\u2212${axisNumber(limit)}` : '0'), first && el('span.tick', { css: { left: `${rule.signed ? 50 : Math.min(100, (rule.chance(first.E) / limit) * 100)}%` } }, chanceText(first, 'mean')), el('span', {}, axisNumber(limit))),
       pins.map((pin) => el('span.pin-name', { title: cellWords(context, pin, site), css: { width: `${PIN_WIDTH}px` } }, head.tokens[pin] ? shownToken(head.tokens[pin]).trim() || '\u00b7' : '')),
       el('span.r', {}, 'margin'));
     replace(table, header, sites.map((s) => {

@@ -14,7 +14,7 @@ const TEXTS_LISTED = 60;
 /** The row of choices between hairlines. */
 export function toolsView(context: PageContext, host: HTMLElement, tables: PageTables): void {
   const { model, bridge } = context;
-  const choose = el('button.select', { type: 'button', 'aria-label': 'Choose the router or the model', onclick: () => bridge.post({ type: 'routing/choose' }) });
+  const choose = el('button.select', { type: 'button', onclick: () => bridge.post({ type: 'routing/choose' }) });
   const texts = el('select.select', { 'aria-label': 'Text', onchange: () => model.setFilter(filterOf(texts.value)) });
   const order = el('select.select', { 'aria-label': 'Experts by', onchange: () => model.setView({ order: order.value as ExpertOrder }) });
   const measure = el('select.select', { 'aria-label': 'Show', onchange: () => model.setView({ measure: measure.value as Measure }) });
@@ -28,6 +28,7 @@ export function toolsView(context: PageContext, host: HTMLElement, tables: PageT
     const { head, summary } = model;
     const router = head?.router ?? '';
     choose.textContent = router === '' ? 'choose\u2026' : router;
+    choose.setAttribute('aria-label', `${choose.textContent ?? ''} Choose the router or the model`);
     choose.title = `${model.modelName}: choose another router, model or set of layers`;
     for (const control of [texts, order, measure, range]) control.disabled = !head;
     exporter.disabled = !head;
