@@ -112,8 +112,7 @@ function expectedShapes(spec: ModelSpec): ReadonlyMap<string, readonly number[] 
     for (const block of stack.blocks) for (const l of linearsOf(block)) linear(l);
     for (const block of stack.blocks) {
       for (const n of normsOf(block)) norm(n);
-      if (block.ffn.kind === 'moe' && block.ffn.rule.kind === 'sigmoidGroups') out.set(block.ffn.rule.bias, [block.ffn.experts.length]);
-      if (block.attention.sinks) out.set(block.attention.sinks, [block.attention.heads]);
+      for (const { name, length } of vectorsOf(block, stack.dModel)) out.set(name, [length]);
     }
     norm(stack.finalNorm);
   }
@@ -138,7 +137,7 @@ function packedTensors(spec: ModelSpec): ReadonlySet<string> {
 /** The linear maps of a block as they lie on disk, in the order in which data meets them: router, experts and shared expert of a mixture. */
 export function linearsOf(block: BlockSpec): readonly LinearSpec[] {
   const { qkv, o } = block.attention, { ffn } = block;
-  const attention = [...qkvLinears(qkv), o];
+  const attention = [...qkvLinears(qkv), ...(o ? [o] : [])];
   if (ffn.kind === 'ffn') return [...attention, ...(ffn.gate ? [ffn.gate] : []), ffn.up, ffn.down];
   const all = (expert: ExpertSpec): readonly LinearSpec[] => [expert.gate, expert.up, expert.down];
   return [...attention, ffn.router, ...ffn.experts.flatMap(all), ...(ffn.shared ? [...all(ffn.shared.expert), ...(ffn.shared.gate ? [ffn.shared.gate] : [])] : [])];
@@ -148,8 +147,17 @@ function qkvLinears(qkv: QkvSpec): readonly LinearSpec[] {
   switch (qkv.kind) {
     case 'separate': return [qkv.q, qkv.k, qkv.v];
     case 'fused': return [qkv.linear];
+    case 'routed': return [qkv.router, qkv.kv, ...qkv.experts.flatMap(({ q, o }) => [q, o])];
     case 'latent': return [...(qkv.qLatent ? [qkv.qLatent.down] : []), qkv.q, qkv.kvDown, qkv.kvUp];
   }
+}
+
+/** Vectors of a block that belong to no map and no norm. */
+export function vectorsOf({ attention, ffn }: BlockSpec, dModel: number): readonly { readonly name: string; readonly length: number }[] {
+  return [
+    ...(attention.sinks ? [{ name: attention.sinks, length: attention.heads }] : []), ...(attention.qkv.kind === 'routed' ? [{ name: attention.qkv.bias, length: dModel }] : []),
+    ...(ffn.kind === 'moe' && ffn.rule.kind === 'sigmoidGroups' ? [{ name: ffn.rule.bias, length: ffn.experts.length }] : []), ...(ffn.kind === 'moe' && ffn.bias ? [{ name: ffn.bias, length: dModel }] : []),
+  ];
 }
 
 /** The norms of a block. */

@@ -54,12 +54,30 @@ export interface LatentQkvSpec {
   readonly interleaved: boolean;
 }
 
-/** Where q, k and v lie: three linear maps, one whose output holds all three, or behind latents. */
+/**
+ * A mixture of attention heads (JetMoE, arXiv 2404.07413): keys and values are one map, shared by all experts; an expert has its own query and
+ * output maps, and each token's queries and outputs are those of the experts it uses, outputs weighted.
+ */
+export interface RoutedQkvSpec {
+  readonly kind: 'routed';
+  /** `[experts, d_model]`: its output is the tap `attention.router.logits`. */
+  readonly router: LinearSpec;
+  readonly rule: RouterRule;
+  readonly k: number;
+  /** All keys, then all values. */
+  readonly kv: LinearSpec;
+  readonly experts: readonly { readonly q: LinearSpec; readonly o: LinearSpec }[];
+  /** Tensor `[d_model]`, added once. */
+  readonly bias: string;
+}
+
+/** Where q, k and v lie: three linear maps, one whose output holds all three, behind latents, or in experts. */
 export type QkvSpec =
   | { readonly kind: 'separate'; readonly q: LinearSpec; readonly k: LinearSpec; readonly v: LinearSpec }
   /** `concat`: all q, then all k, then all v. `perHead`: q, k, v of head 0, then of head 1, ... (GPT-NeoX). */
   | { readonly kind: 'fused'; readonly linear: LinearSpec; readonly arrangement: 'concat' | 'perHead' }
-  | LatentQkvSpec;
+  | LatentQkvSpec
+  | RoutedQkvSpec;
 
 export interface NormSpec {
   readonly kind: 'layer' | 'rms';
@@ -82,7 +100,8 @@ export interface AttentionSpec {
   readonly kind: 'attention';
   readonly norms: SublayerNorms;
   readonly qkv: QkvSpec;
-  readonly o: LinearSpec;
+  /** Absent where each expert has its own. */
+  readonly o?: LinearSpec;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
@@ -157,6 +176,8 @@ export interface MoeSpec {
   /** Experts that a token uses. */
   readonly k: number;
   readonly experts: readonly ExpertSpec[];
+  /** Tensor `[d_model]`, added once (JetMoE). */
+  readonly bias?: string;
   /** An expert that every token uses, scaled by sigmoid(gate x) where it has a gate of its own (Qwen2-MoE). */
   readonly shared?: { readonly expert: ExpertSpec; readonly gate?: LinearSpec };
 }

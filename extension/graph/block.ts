@@ -1,27 +1,32 @@
 import type { BoundModel } from '../architecture/resolve';
-import { type AttentionSpec, type BlockSpec, type FfnSpec, type LatentQkvSpec, type LinearSpec, type NormSpec, requireFfn, type RopeSpec, type StackSpec } from '../architecture/spec';
-import { linearsOf, normsOf } from '../architecture/resolve';
+import { type AttentionSpec, type BlockSpec, type FfnSpec, type LatentQkvSpec, type LinearSpec, type NormSpec, type QkvSpec, requireFfn, type RoutedQkvSpec, type RopeSpec, type StackSpec } from '../architecture/spec';
+import { linearsOf, normsOf, vectorsOf } from '../architecture/resolve';
 import { activate } from './activations';
 import { GraphBuilder } from './builder';
 import type { Graph, Value } from './ir';
-import { buildMoe } from './moe';
+import { buildMoe, mixExperts, type PickRows, routingWeights } from './moe';
 import { decodeTensors, type DecodedTensors, WeightBinder } from './weights';
 
 /** Inner tensors of a block that can be tapped, `[tokens, width]` each. */
-export const BLOCK_TAPS = ['input', 'attention.output', 'ffn.input', 'router.logits', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output', 'output'] as const;
+export const BLOCK_TAPS = ['input', 'attention.router.logits', 'attention.output', 'ffn.input', 'router.logits', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output', 'output'] as const;
 export type BlockTap = (typeof BLOCK_TAPS)[number];
 
 /** The taps that a block of this shape has. */
 export function tapsOf(block: BlockSpec): readonly BlockTap[] {
-  const { ffn } = block;
-  if (ffn.kind === 'moe') return BLOCK_TAPS.filter((tap) => !/^ffn\.(gate|up|hidden)$/.test(tap));
-  return BLOCK_TAPS.filter((tap) => tap !== 'router.logits' && (tap !== 'ffn.gate' || ffn.gate !== undefined));
+  const { ffn, attention } = block, dense = ffn.kind === 'ffn';
+  const absent: readonly BlockTap[] = [...(dense ? [] : FFN_TAPS), ...(dense && !ffn.gate ? ['ffn.gate' as const] : []), ...(dense ? ['router.logits' as const] : []), ...(attention.qkv.kind === 'routed' ? [] : ['attention.router.logits' as const])];
+  return BLOCK_TAPS.filter((tap) => !absent.includes(tap));
 }
+
+/** Taps as wide as a dense FFN. */
+const FFN_TAPS: readonly BlockTap[] = ['ffn.gate', 'ffn.up', 'ffn.hidden'];
 
 /** Width of a block's tap. */
 export function tapWidthOf(block: BlockSpec, tap: BlockTap, dModel: number): number {
-  if (tap === 'router.logits' && block.ffn.kind === 'moe') return block.ffn.experts.length;
-  return /^ffn\.(gate|up|hidden)$/.test(tap) ? requireFfn(block).up.outWidth : dModel;
+  const { ffn, attention } = block;
+  if (tap === 'router.logits' && ffn.kind === 'moe') return ffn.experts.length;
+  if (tap === 'attention.router.logits' && attention.qkv.kind === 'routed') return attention.qkv.experts.length;
+  return FFN_TAPS.includes(tap) ? requireFfn(block).up.outWidth : dModel;
 }
 
 /** Changes the output of a linear map: plugged-in modules attach here. */
@@ -69,7 +74,7 @@ export async function buildBlock(model: BoundModel, stack: StackSpec, block: Blo
 /** Names of all tensors that a block reads. */
 export function tensorNamesOf(block: BlockSpec): readonly string[] {
   const linears = linearsOf(block).flatMap((l) => [l.weight, l.bias, l.mxfp4?.scales]), norms = normsOf(block).flatMap((n) => [n.weight, n.bias]);
-  return [...new Set([...linears, ...norms, block.attention.sinks, block.ffn.kind === 'moe' && block.ffn.rule.kind === 'sigmoidGroups' ? block.ffn.rule.bias : null].filter((n): n is string => typeof n === 'string'))];
+  return [...new Set([...linears, ...norms, ...vectorsOf(block, 0).map((v) => v.name)].filter((n): n is string => typeof n === 'string'))];
 }
 
 function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options: BlockOptions, decoded: DecodedTensors): Graph {
@@ -83,7 +88,7 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
   const tap = (name: BlockTap, value: Value): Value => { taps.set(name, value); return value; };
 
   const hidden = tap('input', b.input(BLOCK_INPUTS.hidden, 'float32', ['tokens', stack.dModel]));
-  const attention = (x: Value): Value => tap('attention.output', buildAttention(b, w, stack, block.attention, apply, x, options.cache === true));
+  const attention = (x: Value): Value => tap('attention.output', buildAttention({ b, w, stack, spec: block.attention, apply, tap, gather: options.gather === true }, x, options.cache === true));
   const ffn = (x: Value): Value => {
     if (block.ffn.kind === 'ffn') return buildFfn(b, block.ffn, apply, tap, x, options);
     // Masks and early stops are about the neurons of a dense FFN.
@@ -125,11 +130,20 @@ function buildFfn(b: GraphBuilder, ffn: FfnSpec, apply: (spec: LinearSpec, x: Va
   return options.stopAtHidden ? hidden : tap('ffn.output', apply(ffn.down, hidden));
 }
 
-function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value, cache: boolean): Value {
-  const { heads, kvHeads, headDim, valueDim = headDim } = spec, group = heads / kvHeads;
-  const [q, k, v] = headsOf(b, w, stack, spec, apply, x);
-  // [tokens, heads, headDim] -> [kvHeads, ...]: heads of one group share a key head.
-  const query = b.transpose(b.reshape(q, [0, kvHeads, group, headDim], ['tokens', kvHeads, group, headDim]), [1, 2, 0, 3]);
+/** What every part of a block's attention needs. */
+interface AttentionContext {
+  readonly b: GraphBuilder;
+  readonly w: WeightBinder;
+  readonly stack: StackSpec;
+  readonly spec: AttentionSpec;
+  readonly apply: (spec: LinearSpec, x: Value) => Value;
+  readonly tap: (name: BlockTap, value: Value) => Value;
+  readonly gather: boolean;
+}
+
+function buildAttention(context: AttentionContext, x: Value, cache: boolean): Value {
+  const { b, w, spec, apply } = context, { kvHeads, headDim, valueDim = headDim, qkv } = spec;
+  const [q, k, v] = qkv.kind === 'routed' ? [null, ...routedKeys(context, qkv, x)] : headsOf(context, qkv, x);
   let key = b.transpose(k, [1, 0, 2]), value = b.transpose(v, [1, 0, 2]);
   if (cache) {
     key = b.concat([b.input(BLOCK_INPUTS.pastKey, 'float32', [kvHeads, 'past', headDim]), key], 1, 'keys');
@@ -138,46 +152,72 @@ function buildAttention(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec
     b.output(BLOCK_OUTPUTS.presentValue, value);
   }
   const keyT = b.reshape(b.transpose(key, [0, 2, 1]), [kvHeads, 1, headDim, -1], [kvHeads, 1, headDim, 'keys']);
-  let scores = b.mul(b.matmul(query, keyT, [kvHeads, group, 'tokens', 'keys']), b.scalar('attention.scale', spec.scale));
+  const bias = b.input(BLOCK_INPUTS.bias(spec.window), 'float32', ['tokens', 'keys']);
+  if (q && spec.o) return apply(spec.o, attend(context, q, keyT, value, bias));
+  if (qkv.kind !== 'routed') throw new Error('attention without an output map');
+  const weights = routingWeights(b, w, qkv, context.tap('attention.router.logits', apply(qkv.router, x)));
+  const mixed = mixExperts(b, weights, x, qkv.experts.length, context.gather, (e, pick) => {
+    const input = pick(x), query = b.reshape(apply(qkv.experts[e].q, input), [0, kvHeads, headDim], [input.shape[0], kvHeads, headDim]);
+    return apply(qkv.experts[e].o, attend(context, turned(context, query, headDim, pick), keyT, value, pick(bias)));
+  });
+  return b.add(mixed, w.tensor(qkv.bias));
+}
+
+/** Values `[tokens, heads * valueDim]` that queries `[tokens, heads, headDim]` see; `keyT` is `[kvHeads, 1, headDim, keys]`, `value` `[kvHeads, keys, valueDim]`. */
+function attend({ b, w, spec }: AttentionContext, q: Value, keyT: Value, value: Value, bias: Value): Value {
+  const { kvHeads, headDim, valueDim = headDim } = spec, heads = Number(q.shape[1]), group = heads / kvHeads, rows = q.shape[0];
+  // [tokens, heads, headDim] -> [kvHeads, ...]: heads of one group share a key head.
+  const query = b.transpose(b.reshape(q, [0, kvHeads, group, headDim], [rows, kvHeads, group, headDim]), [1, 2, 0, 3]);
+  let scores = b.mul(b.matmul(query, keyT, [kvHeads, group, rows, 'keys']), b.scalar('attention.scale', spec.scale));
   if (spec.softcap !== undefined) {
     const cap = b.scalar('attention.softcap', spec.softcap);
     scores = b.mul(b.unary('Tanh', b.div(scores, cap)), cap);
   }
-  const bias = b.input(BLOCK_INPUTS.bias(spec.window), 'float32', ['tokens', 'keys']);
-  let seen = b.add(scores, bias);
+  let seen = b.add(scores, bias), values = value;
   if (spec.sinks !== undefined) {
     // A sink is one more key whose value is zero: it takes its share of the softmax and gives nothing.
     const sink = b.reshape(w.tensor(spec.sinks), [kvHeads, group, 1, 1], [kvHeads, group, 1, 1]);
     seen = b.concat([seen, b.add(b.mul(b.reduce('ReduceMax', seen, -1, true), b.scalar('zero', 0)), sink)], 3, 'keys+1');
-    value = b.concat([value, b.floats(`zeros.${kvHeads}.${valueDim}`, [kvHeads, 1, valueDim], new Float32Array(kvHeads * valueDim))], 1, 'keys+1');
+    values = b.concat([value, b.floats(`zeros.${kvHeads}.${valueDim}`, [kvHeads, 1, valueDim], new Float32Array(kvHeads * valueDim))], 1, 'keys+1');
   }
-  const mixed = b.matmul(b.softmax(seen), b.reshape(value, [kvHeads, 1, -1, valueDim], [kvHeads, 1, 'keys', valueDim]), [kvHeads, group, 'tokens', valueDim]);
-  const flat = b.reshape(b.transpose(mixed, [2, 0, 1, 3]), [0, heads * valueDim], ['tokens', heads * valueDim]);
-  return apply(spec.o, flat);
+  const mixed = b.matmul(b.softmax(seen), b.reshape(values, [kvHeads, 1, -1, valueDim], [kvHeads, 1, 'keys', valueDim]), [kvHeads, group, rows, valueDim]);
+  return b.reshape(b.transpose(mixed, [2, 0, 1, 3]), [0, heads * valueDim], [rows, heads * valueDim]);
+}
+
+/** Rotated by position where the attention does that; `pick` chooses the tokens' rows of the tables. */
+function turned({ b, stack, spec }: AttentionContext, value: Value, width: number, pick: PickRows = (table) => table): Value {
+  const rope = spec.rope === undefined ? null : stack.ropes.get(spec.rope) ?? null;
+  return rope && spec.rope !== undefined ? rotate(b, value, spec.rope, rope, width, pick) : value;
+}
+
+/** Keys, turned, and values that all experts of a mixture of heads share. */
+function routedKeys(context: AttentionContext, qkv: RoutedQkvSpec, x: Value): readonly [Value, Value] {
+  const { b, spec: { kvHeads, headDim }, apply } = context;
+  const [k, v] = b.split(apply(qkv.kv, x), 1, [kvHeads * headDim, kvHeads * headDim]).map((half) => b.reshape(half, [0, kvHeads, headDim], ['tokens', kvHeads, headDim]));
+  return [turned(context, k, headDim), v];
 }
 
 /** Queries, keys and values as `[tokens, heads, width]`, normed and turned. */
-function headsOf(b: GraphBuilder, w: WeightBinder, stack: StackSpec, spec: AttentionSpec, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
-  const { heads, kvHeads, headDim } = spec, rope = spec.rope === undefined ? null : stack.ropes.get(spec.rope) ?? null;
-  const turn = (value: Value, width: number): Value => (rope && spec.rope !== undefined ? rotate(b, value, spec.rope, rope, width) : value);
-  if (spec.qkv.kind === 'latent') return latentHeads(b, w, spec, spec.qkv, apply, turn, x);
-  const [q, k, v] = qkvOf(b, spec, spec.qkv, apply, x);
+function headsOf(context: AttentionContext, qkv: Exclude<QkvSpec, RoutedQkvSpec>, x: Value): readonly [Value, Value, Value] {
+  const { b, w, spec, apply } = context, { heads, kvHeads, headDim } = spec;
+  if (qkv.kind === 'latent') return latentHeads(context, qkv, x);
+  const [q, k, v] = qkvOf(b, spec, qkv, apply, x);
   const held = (value: Value): Value => (spec.clip === undefined ? value : b.clip(value, -spec.clip, spec.clip));
   const normed = (value: Value, norm: NormSpec | undefined, n: number): Value => {
     if (!norm || norm.width === headDim) return w.norm(norm, value);
     return b.reshape(w.norm(norm, b.reshape(value, [0, n * headDim], ['tokens', n * headDim])), [0, n, headDim], ['tokens', n, headDim]);
   };
-  return [turn(held(normed(q, spec.qNorm, heads)), headDim), turn(held(normed(k, spec.kNorm, kvHeads)), headDim), held(v)];
+  return [turned(context, held(normed(q, spec.qNorm, heads)), headDim), turned(context, held(normed(k, spec.kNorm, kvHeads)), headDim), held(v)];
 }
 
 /** Heads behind latents; the rotated part of the key is the same for all heads. */
-function latentHeads(b: GraphBuilder, w: WeightBinder, spec: AttentionSpec, qkv: LatentQkvSpec, apply: (spec: LinearSpec, x: Value) => Value, turn: (value: Value, width: number) => Value, x: Value): readonly [Value, Value, Value] {
-  const { heads, headDim, valueDim = headDim } = spec, { plainDim, ropeDim, kvNorm } = qkv;
+function latentHeads(context: AttentionContext, qkv: LatentQkvSpec, x: Value): readonly [Value, Value, Value] {
+  const { b, w, spec, apply } = context, { heads, headDim, valueDim = headDim } = spec, { plainDim, ropeDim, kvNorm } = qkv;
   const shaped = (value: Value, n: number, width: number): Value => b.reshape(value, [0, n, width], ['tokens', n, width]);
   const rotated = (value: Value, n: number): Value => {
-    if (!qkv.interleaved) return turn(value, ropeDim);
+    if (!qkv.interleaved) return turned(context, value, ropeDim);
     const halves = b.split(b.reshape(value, [0, n, ropeDim / 2, 2], ['tokens', n, ropeDim / 2, 2]), 3, [1, 1]);
-    return turn(b.concat(halves.map((half) => shaped(half, n, ropeDim / 2)), 2, ropeDim), ropeDim);
+    return turned(context, b.concat(halves.map((half) => shaped(half, n, ropeDim / 2)), 2, ropeDim), ropeDim);
   };
   const [qPlain, qRope] = b.split(shaped(apply(qkv.q, qkv.qLatent ? w.norm(qkv.qLatent.norm, apply(qkv.qLatent.down, x)) : x), heads, headDim), 2, [plainDim, ropeDim]);
   const [latent, kRope] = b.split(apply(qkv.kvDown, x), 1, [kvNorm.width, ropeDim]);
@@ -187,7 +227,7 @@ function latentHeads(b: GraphBuilder, w: WeightBinder, spec: AttentionSpec, qkv:
 }
 
 /** q, k, v as `[tokens, heads, headDim]`. */
-function qkvOf(b: GraphBuilder, spec: AttentionSpec, qkv: Exclude<AttentionSpec['qkv'], LatentQkvSpec>, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
+function qkvOf(b: GraphBuilder, spec: AttentionSpec, qkv: Exclude<QkvSpec, LatentQkvSpec | RoutedQkvSpec>, apply: (spec: LinearSpec, x: Value) => Value, x: Value): readonly [Value, Value, Value] {
   const { heads, kvHeads, headDim } = spec;
   const shaped = (value: Value, n: number): Value => b.reshape(value, [0, n, headDim], ['tokens', n, headDim]);
   if (qkv.kind === 'separate') return [shaped(apply(qkv.q, x), heads), shaped(apply(qkv.k, x), kvHeads), shaped(apply(qkv.v, x), kvHeads)];
@@ -202,9 +242,9 @@ function qkvOf(b: GraphBuilder, spec: AttentionSpec, qkv: Exclude<AttentionSpec[
 }
 
 /** Rotary positions by halves: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) on the first rotaryDim features. */
-function rotate(b: GraphBuilder, x: Value, name: string, rope: RopeSpec, headDim: number): Value {
+function rotate(b: GraphBuilder, x: Value, name: string, rope: RopeSpec, headDim: number, pick: PickRows): Value {
   const { rotaryDim } = rope, half = rotaryDim / 2;
-  const cos = b.input(BLOCK_INPUTS.cos(name), 'float32', ['tokens', 1, rotaryDim]), sin = b.input(BLOCK_INPUTS.sin(name), 'float32', ['tokens', 1, rotaryDim]);
+  const cos = pick(b.input(BLOCK_INPUTS.cos(name), 'float32', ['tokens', 1, rotaryDim])), sin = pick(b.input(BLOCK_INPUTS.sin(name), 'float32', ['tokens', 1, rotaryDim]));
   const [turned, rest] = rotaryDim < headDim ? b.split(x, 2, [rotaryDim, headDim - rotaryDim]) : [x, null];
   const [first, second] = b.split(turned, 2, [half, half]);
   const swapped = b.concat([b.unary('Neg', second), first], 2, rotaryDim);

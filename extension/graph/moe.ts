@@ -16,35 +16,46 @@ export interface MoeContext {
   readonly gather: boolean;
 }
 
-/**
- * A mixture of experts on `[tokens, d_model]`. Experts come one after the other, so that beyond the weights in their file only one expert's
- * unpacked weights and activations `[tokens, width]` are alive at a time (with `gather`; otherwise the runtime may keep all weights unpacked).
- */
+/** A mixture of FFN experts on `[tokens, d_model]`, with the shared expert and the bias beside it. */
 export function buildMoe(b: GraphBuilder, w: WeightBinder, moe: MoeSpec, x: Value, context: MoeContext): Value {
   const weights = routingWeights(b, w, moe, context.tapLogits(context.apply(moe.router, x)));
-  const columns = b.split(weights, 1, moe.experts.map(() => 1));
   const run = (expert: ExpertSpec, rows: Value): Value => runExpert(b, expert, moe.activation, context.apply, rows);
-  let out: Value | null = null;
-  for (const [e, expert] of moe.experts.entries()) {
-    if (context.gather) {
-      const chosen = b.nonZero(b.reshape(columns[e], [-1], ['tokens']), `chosen.${e}`), rows = b.reshape(chosen, [-1], [`chosen.${e}`]);
-      // An expert that no token chose costs nothing: neither its products nor the unpacking of its weights.
-      const input = b.gather(x, rows, 0), used = b.greater(b.reduce('ReduceMax', b.reshape(columns[e], [1, -1], [1, 'tokens']), 1, false), b.scalar('zero', 0));
-      const output = b.mul(b.branch(used, () => run(expert, input), () => input, input.shape), b.gather(columns[e], rows, 0));
-      out = b.addRows(out ?? zeros(b, x), b.reshape(chosen, [-1, 1], [`chosen.${e}`, 1]), output);
-    } else {
-      const output = b.mul(run(expert, x), columns[e]);
-      out = out ? b.add(out, output) : output;
-    }
-  }
-  if (!out) throw new Error('a mixture without experts');
+  let out = mixExperts(b, weights, x, moe.experts.length, context.gather, (e, pick) => run(moe.experts[e], pick(x)));
+  if (moe.bias) out = b.add(out, w.tensor(moe.bias));
   if (!moe.shared) return out;
   const shared = run(moe.shared.expert, x);
   return b.add(out, moe.shared.gate ? b.mul(b.unary('Sigmoid', context.apply(moe.shared.gate, x)), shared) : shared);
 }
 
+/** Rows of a value along an axis that belong to the tokens an expert runs on. */
+export type PickRows = (value: Value, axis?: number) => Value;
+
+/**
+ * Sum over experts of weight `[tokens, E]` times output, which is as wide as x `[tokens, d_model]`. Experts come one after the other, so that
+ * beyond the weights in their file only one expert's unpacked weights and activations are alive at a time (with `gather`; otherwise the runtime
+ * may keep all weights unpacked).
+ */
+export function mixExperts(b: GraphBuilder, weights: Value, x: Value, experts: number, gather: boolean, run: (expert: number, pick: PickRows) => Value): Value {
+  const columns = b.split(weights, 1, Array.from({ length: experts }, () => 1)), label = weights.name;
+  let out: Value | null = null;
+  for (const [e, column] of columns.entries()) {
+    if (gather) {
+      const size = `${label}.${e}`, chosen = b.nonZero(b.reshape(column, [-1], ['tokens']), size), rows = b.reshape(chosen, [-1], [size]);
+      // An expert that no token chose costs nothing: neither its products nor the unpacking of its weights.
+      const input = b.gather(x, rows, 0), used = b.greater(b.reduce('ReduceMax', b.reshape(column, [1, -1], [1, 'tokens']), 1, false), b.scalar('zero', 0));
+      const output = b.mul(b.branch(used, () => run(e, (value, axis = 0) => (value === x ? input : b.gather(value, rows, axis))), () => input, input.shape), b.gather(column, rows, 0));
+      out = b.addRows(out ?? zeros(b, x), b.reshape(chosen, [-1, 1], [size, 1]), output);
+    } else {
+      const output = b.mul(run(e, (value) => value), column);
+      out = out ? b.add(out, output) : output;
+    }
+  }
+  if (!out) throw new Error('a mixture without experts');
+  return out;
+}
+
 /** Weights `[tokens, experts]`, 0 for experts that a token does not use; `routing/moeRule.ts` is the same rule outside a graph. */
-function routingWeights(b: GraphBuilder, w: WeightBinder, { rule, k, weightScale }: MoeSpec, logits: Value): Value {
+export function routingWeights(b: GraphBuilder, w: WeightBinder, { rule, k, weightScale }: Pick<MoeSpec, 'rule' | 'k' | 'weightScale'>, logits: Value): Value {
   const weights = rule.kind === 'softmaxGroups' || rule.kind === 'sigmoidGroups' ? groupedWeights(b, w, rule, k, logits) : topWeights(b, rule, k, logits);
   return weightScale === undefined ? weights : b.mul(weights, b.scalar('weight.scale', weightScale));
 }

@@ -156,9 +156,10 @@ const SLICE_ELEMENTS = 32 << 20;
 /** Parameters of a block's linear maps that a token is multiplied with: of a mixture the experts that it uses, unless `everyExpert` runs. */
 export function blockParameters(block: BlockSpec, everyExpert = false): number {
   const of = (linears: readonly LinearSpec[]): number => linears.reduce((sum, l) => sum + l.inWidth * l.outWidth, 0), all = of(linearsOf(block));
-  if (block.ffn.kind === 'ffn' || everyExpert) return all;
-  const { experts, k } = block.ffn, { gate, up, down } = experts[0];
-  return all - (experts.length - k) * of([gate, up, down]);
+  if (everyExpert) return all;
+  const { ffn, attention: { qkv } } = block;
+  const unused = (experts: readonly Readonly<Record<string, LinearSpec>>[], k: number): number => (experts.length - k) * of(Object.values(experts[0]));
+  return all - (ffn.kind === 'moe' ? unused(ffn.experts.map(({ gate, up, down }) => ({ gate, up, down })), ffn.k) : 0) - (qkv.kind === 'routed' ? unused(qkv.experts.map(({ q, o }) => ({ q, o })), qkv.k) : 0);
 }
 
 /** Tells sessions of a checkpoint from those of what its files held before. */

@@ -7,6 +7,7 @@ import { gpt2 } from './gpt2';
 import { gptNeox } from './gptNeox';
 import { gptOss } from './gptOss';
 import { granite } from './granite';
+import { jetmoe } from './jetmoe';
 import { llama } from './llama';
 import { mixtral } from './mixtral';
 import { opt } from './opt';
@@ -14,4 +15,4 @@ import { phi } from './phi';
 import { qwenMoe } from './qwenMoe';
 
 /** Every architecture file. Adding a family is adding a file and its line here. */
-export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, mixtral, qwenMoe, granite, gptOss, deepseek, bert, distilbert, albert, gptNeox, opt, phi];
+export const ARCHITECTURES: readonly Architecture[] = [gpt2, llama, mixtral, qwenMoe, granite, gptOss, deepseek, jetmoe, bert, distilbert, albert, gptNeox, opt, phi];

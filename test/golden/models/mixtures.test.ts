@@ -7,7 +7,7 @@ import { openCheckpoint } from '../../../extension/checkpoint/openCheckpoint';
 import type { OperationContext } from '../../../extension/engine/context';
 import { run as analyze } from '../../../extension/engine/operations/analyze';
 import { describeModel } from '../../../extension/engine/modelFacts';
-import { BLOCK_INPUTS, buildBlock } from '../../../extension/graph/block';
+import { BLOCK_INPUTS, BLOCK_OUTPUTS, buildBlock } from '../../../extension/graph/block';
 import { ForwardPass } from '../../../extension/probe/forward';
 import { nativeRouter } from '../../../extension/routing/routers/native';
 import type { PreparedRouter, SiteRouting } from '../../../extension/routing/types';
@@ -44,12 +44,12 @@ describe('the models\u2019 own routers choose what transformers chooses', () => 
   it.each(MIXTURES.map((model) => [model.name, model] as const))('%s', async (_name, golden) => {
     const model = await openGolden(golden.folder), router = await prepare(model), chosen = readGolden(golden.folder, 'routing.safetensors'), taps = readGolden(golden.folder, 'golden.safetensors');
     expect(router).toMatchObject({ composition: 'outputs', granularity: 'token', provenance: 'exact', attached: null });
-    expect(router.sites.map((site) => `blocks.${site.layer}.router.logits`)).toEqual(golden.taps.filter((tap) => tap.endsWith('.router.logits')));
+    expect(router.sites.map(({ layer, module }) => `blocks.${layer}.${module === 'ffn' ? '' : `${module}.`}router.logits`)).toEqual(golden.taps.filter((tap) => tap.endsWith('router.logits')));
     const found = await routed(model, router, goldenRows(golden.folder));
     for (const [index, site] of router.sites.entries()) {
-      const experts = chosen.get(`blocks.${site.layer}.experts`), weights = chosen.get(`blocks.${site.layer}.weights`), own = found.get(index), logits = taps.get(`blocks.${site.layer}.router.logits`);
+      const name = `blocks.${site.layer}${site.module === 'ffn' ? '' : `.${site.module}`}`, experts = chosen.get(`${name}.experts`), weights = chosen.get(`${name}.weights`), own = found.get(index), logits = taps.get(`${name}.router.logits`);
       if (!experts || !weights || !own || !logits) throw new Error(`${site.id}: no reference`);
-      expect([site.kind, site.module, site.id, site.k]).toEqual(['moe', 'ffn', `blocks.${site.layer}.ffn`, experts.width]);
+      expect([site.kind, site.id, site.k]).toEqual(['moe', `blocks.${site.layer}.${site.module}`, experts.width]);
       expect(site.labels).toEqual(Array.from({ length: logits.width }, (_, e) => String(e)));
       const dense: Matrix = { rows: experts.rows, width: site.E, data: new Float32Array(experts.rows * site.E) };
       for (let t = 0; t < experts.rows; t++) {
@@ -94,7 +94,7 @@ describe('mixtures in graphs', () => {
     if (!input) throw new Error(`${name}: no input`);
     const outputs = new Map<boolean, Float32Array>();
     for (const gather of [false, true]) {
-      await pass.block(block, [input.data.slice()], { taps: new Set(['ffn.output']), gather, key: String(gather) }, (_pack, found) => { outputs.set(gather, found['tap:ffn.output'].data as Float32Array); });
+      await pass.block(block, [input.data.slice()], { gather, key: String(gather) }, (_pack, found) => { outputs.set(gather, found[BLOCK_OUTPUTS.hidden].data as Float32Array); });
       const graph = await buildBlock(model, pass.stack, block, { gather });
       expect(graph.nodes.some((node) => node.op === 'NonZero')).toBe(gather);
     }

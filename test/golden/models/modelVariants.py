@@ -289,4 +289,8 @@ VARIANTS: list[Variant] = [
             "latent queries, experts chosen without groups", {"routed_scaling_factor": 2.0}),
     Variant("deepseek-v3", t.DeepseekV3ForCausalLM, _deepseek(t.DeepseekV3Config, n_group=3, topk_group=2, first_k_dense_replace=1, norm_topk_prob=True),
             "latent attention, sigmoid router with a bias for the choice, groups, weights times 2.5", {"topk_group": 1}),
+    Variant("jetmoe", t.JetMoeForCausalLM, lambda: t.JetMoeConfig(
+        vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_key_value_heads=2, kv_channels=4, intermediate_size=12, max_position_embeddings=32,
+        num_local_experts=4, num_experts_per_tok=2, rms_norm_eps=1e-3, bos_token_id=1, eos_token_id=2, pad_token_id=0, rope_parameters={"rope_type": "default", "rope_theta": 500.0}),
+        "experts of attention heads that share keys and values, stacked FFN experts, a bias after each", {"rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}}, 1e-3, seed=1),
 ]

@@ -5,6 +5,7 @@ modules received or returned, in evaluation mode, without padding.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -20,6 +21,8 @@ class Places:
     gate: str | None = None
     final_norm: str | None = None
     mixture: str | None = None
+    heads: str | None = None
+    """Where a mixture of attention heads stands."""
     """Where a mixture of experts stands in blocks that have one."""
 
 
@@ -73,6 +76,9 @@ def places_of(model) -> Places:
         return Places(block, block + ".self_attn.out_proj", block + ".fc1", block + ".fc2", None, norm)
     if name == "GraniteMoeForCausalLM":
         return replace(_llama_like(), mixture="model.layers.{i}.block_sparse_moe")
+    if name == "JetMoeForCausalLM":
+        attention = "model.layers.{i}.self_attention"
+        return replace(_llama_like(), attention_out=attention, heads=attention + ".experts")
     if hasattr(model, "model") and hasattr(model.model, "layers"):
         return _llama_like()
     raise ValueError(f"no places known for {name}")
@@ -82,6 +88,23 @@ def _first(value):
     return value[0] if isinstance(value, tuple) else value
 
 
+def _logits(routed):
+    """Logits of a router's output: JetMoE's puts them last."""
+    return routed[-1] if len(routed) > 3 else routed[0]
+
+
+def _choice(routed):
+    """Logits, weights and experts `[tokens, k]` of a router's output. JetMoE's groups tokens by expert: it is put back in order."""
+    if len(routed) == 3:
+        return routed
+    order, tokens, gates, sizes, logits = routed
+    k = order.numel() // logits.shape[0]
+    weights, experts = torch.zeros(order.numel()), torch.zeros(order.numel(), dtype=torch.long)
+    weights[order] = gates.float()
+    experts[order] = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    return logits, weights.reshape(-1, k), experts.reshape(-1, k)
+
+
 def mixture_of(model, places: Places, i: int):
     """The mixture of experts of block i, or None where the block has a dense FFN."""
     if places.mixture is None:
@@ -89,7 +112,7 @@ def mixture_of(model, places: Places, i: int):
     module = model.get_submodule(places.block.format(i=i, g=0))
     for part in places.mixture.removeprefix(places.block).strip(".").split("."):
         module = getattr(module, part, None)
-    return module if hasattr(module, "experts") else None
+    return module if hasattr(module, "router") or hasattr(module, "experts") else None
 
 
 def router_of(mixture):
@@ -110,13 +133,13 @@ class _Recorder:
     def _add(self, key: str, tensor: torch.Tensor) -> None:
         self.seen.setdefault(key, []).append(_flat(tensor))
 
-    def watch(self, module: torch.nn.Module, before: str | None, after: str | None) -> None:
+    def watch(self, module: torch.nn.Module, before: str | None, after: str | None, read=_first) -> None:
         if before is not None:
             def on_input(_module, args, kwargs):
                 self._add(before, args[0] if len(args) > 0 else kwargs["hidden_states"])
             self.handles.append(module.register_forward_pre_hook(on_input, with_kwargs=True))
         if after is not None:
-            self.handles.append(module.register_forward_hook(lambda _m, _a, out: self._add(after, _first(out))))
+            self.handles.append(module.register_forward_hook(lambda _m, _a, out: self._add(after, read(out))))
 
     def remove(self) -> None:
         for handle in self.handles:
@@ -152,10 +175,12 @@ def reference_taps(model, rows: list[list[int]], base=None) -> dict[str, torch.T
             at = lambda p: _part(model, base, p.format(i=i, g=group))
             recorder.watch(at(places.block), f"{path}|input", f"{path}|output")
             recorder.watch(at(places.attention_out), None, f"{path}|attention.output")
+            if places.heads is not None:
+                recorder.watch(at(places.heads).router, None, f"{path}|attention.router.logits", _logits)
             mixture = mixture_of(inner, places, i)
             if mixture is not None:
                 recorder.watch(mixture, f"{path}|ffn.input", f"{path}|ffn.output")
-                recorder.watch(router_of(mixture), None, f"{path}|router.logits")
+                recorder.watch(router_of(mixture), None, f"{path}|router.logits", _logits)
                 continue
             recorder.watch(at(places.up), f"{path}|ffn.input", f"{path}|ffn.up")
             recorder.watch(at(places.down), f"{path}|ffn.hidden", f"{path}|ffn.output")
@@ -192,21 +217,23 @@ def reference_routing(model, rows: list[list[int]]) -> tuple[dict[str, torch.Ten
     for row in rows:
         handles = []
         for i in range(block_count(model.config)):
-            mixture = mixture_of(model, places, i)
-            if mixture is None:
-                continue
+            routers = {}
+            if places.heads is not None:
+                routers[f"blocks.{i}.attention"] = model.get_submodule(places.heads.format(i=i)).router
+            if mixture_of(model, places, i) is not None:
+                routers[f"blocks.{i}"] = router_of(mixture_of(model, places, i))
 
-            def on_output(_module, _args, out, i=i):
+            def on_output(_module, _args, out, name):
                 nonlocal margin
-                logits, weights, experts = out
+                logits, weights, experts = _choice(out)
                 k = experts.shape[-1]
                 ranked = logits.sort(dim=-1, descending=True).values
                 margin = min(margin, float((ranked[:, k - 1] - ranked[:, k]).min()))
                 order = experts.argsort(dim=-1)
-                parts.setdefault(f"blocks.{i}.experts", []).append(_flat(experts.gather(-1, order)))
-                parts.setdefault(f"blocks.{i}.weights", []).append(_flat(weights.gather(-1, order)))
+                parts.setdefault(f"{name}.experts", []).append(_flat(experts.gather(-1, order)))
+                parts.setdefault(f"{name}.weights", []).append(_flat(weights.gather(-1, order)))
 
-            handles.append(router_of(mixture).register_forward_hook(on_output))
+            handles += [router.register_forward_hook(partial(on_output, name=name)) for name, router in routers.items()]
         with torch.no_grad():
             model(input_ids=torch.tensor([row]))
         for handle in handles:

@@ -5,17 +5,17 @@ import { logitsInPieces } from './stepByStep';
 
 /** Share of a tap's largest value that float32 on another runtime may differ by (the issue's own bound). */
 export const TOLERANCE = 1e-4;
-const BLOCK_TAPS = ['input', 'output', 'attention.output', 'ffn.input', 'router.logits', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output'];
+const BLOCK_TAPS = ['input', 'output', 'attention.router.logits', 'attention.output', 'ffn.input', 'router.logits', 'ffn.gate', 'ffn.up', 'ffn.hidden', 'ffn.output'];
 
 /** Single steps on a GPU: a software adapter compiles its kernels again for each length of the past. */
 const FEW_STEPS = 5;
 
 /** Families whose attention looks only back. */
-const CAUSAL = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_neox', 'opt', 'granite', 'mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe', 'granitemoe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3'];
+const CAUSAL = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3', 'smollm3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_neox', 'opt', 'granite', 'mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe', 'granitemoe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3', 'jetmoe'];
 
 /** Every tap of a golden as one tap list; `logits` only where the checkpoint has a head. */
 function everything(model: GoldenModel): string {
-  const known = BLOCK_TAPS.filter((tap) => model.taps.some((name) => /^blocks\.\d+\./.test(name) && name.endsWith(`.${tap}`)));
+  const known = BLOCK_TAPS.filter((tap) => model.taps.some((name) => name.replace(/^blocks\.\d+\./, '') === tap));
   return ['embeddings', 'final', ...known.map((tap) => `blocks.*.${tap}`), ...(model.taps.includes('logits') ? ['logits'] : [])].join();
 }
 

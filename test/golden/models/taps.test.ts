@@ -4,7 +4,7 @@ import { disagreements, GOLDEN, goldenIndex, goldenRows, openGolden, readGolden,
 import { tapSuite, TOLERANCE } from './tapSuite';
 
 /** `model_type`s that the product promises to run. */
-const FAMILIES = ['gpt2', 'bert', 'roberta', 'xlm-roberta', 'distilbert', 'albert', 'llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gpt_neox', 'opt', 'mixtral', 'olmoe', 'qwen2_moe', 'qwen3_moe', 'granitemoe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3'];
+const FAMILIES = ['gpt2', 'bert', 'roberta', 'xlm-roberta', 'distilbert', 'albert', 'llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gpt_neox', 'opt', 'mixtral', 'olmoe', 'qwen2_moe', 'qwen3_moe', 'granitemoe', 'gpt_oss', 'deepseek_v2', 'deepseek_v3', 'jetmoe'];
 
 describe('the goldens are complete', () => {
   it('has one for each family that we promise, and no folder outside the index', () => {

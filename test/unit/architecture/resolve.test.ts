@@ -25,7 +25,7 @@ describe('binding a checkpoint', () => {
   it.each(goldenIndex().models.map((m) => m.name))('%s: every site has a name of its own and every block its taps', async (name) => {
     const { spec } = await openGolden(name), sites = spec.stacks.flatMap((s) => s.blocks.flatMap((b) => linearsOf(b).map((l) => l.site)));
     expect(new Set(sites).size).toBe(sites.length);
-    for (const site of sites) expect(site).toMatch(/^blocks\.\d+\.(attention\.(q|k|v|qkv|qDown|kvDown|kvUp|o)|ffn\.(router|shared\.router|((experts\.\d+|shared)\.)?(gate|up|down)))$/);
+    for (const site of sites) expect(site).toMatch(/^blocks\.\d+\.(attention\.(q|k|v|qkv|qDown|kvDown|kvUp|o|kv|router|experts\.\d+\.[qo])|ffn\.(router|shared\.router|((experts\.\d+|shared)\.)?(gate|up|down)))$/);
     spec.stacks[0].blocks.forEach((block, i) => { expect(block.index).toBe(i); });
   });
 
