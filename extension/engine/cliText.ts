@@ -13,9 +13,13 @@ function notes(document: { readonly warnings: readonly { readonly message: strin
 }
 
 export function formatInspect(d: InspectDocument): string {
-  const facts = [['family', d.family ?? 'unknown'], ['architecture', d.architecture ?? 'none of ours'], ['parameters', formatNumber(d.parameters)], ['size', `${formatNumber(d.bytes)} bytes, mostly ${d.dtype}`], ['layers', d.layers === null ? 'unknown' : String(d.layers)], ['d_model, d_ff', `${d.dModel ?? 'unknown'}, ${d.dFf ?? 'unknown'}`], ['runs', d.runnable ? 'yes' : `no: ${d.cannotRun ?? ''}`]];
+  const facts = [['family', d.family ?? 'unknown'], ['architecture', d.architecture ?? 'none of ours'], ['parameters', formatNumber(d.parameters)], ['size', `${formatNumber(d.bytes)} bytes, mostly ${d.dtype}`], ['layers', d.layers === null ? 'unknown' : String(d.layers)], ['d_model, d_ff', `${d.dModel ?? 'unknown'}, ${d.dFf ?? 'unknown'}`], ...(d.mixture ? [['experts', mixtureText(d.mixture)]] : []), ['runs', d.runnable ? 'yes' : `no: ${d.cannotRun ?? ''}`]];
   const shown = d.tensors.slice(0, 40).map((t) => [t.name, t.dtype, `[${t.shape.join(', ')}]`, t.file]);
   return [d.name, table(facts), '', table([['tensor', 'dtype', 'shape', 'file'], ...shown]), ...(d.tensors.length > shown.length ? [`... and ${d.tensors.length - shown.length} more (--json lists all)`] : []), ...(d.leftOver.length > 0 ? [`not used by the family: ${d.leftOver.slice(0, 8).join(', ')}`] : []), ...notes(d)].join('\n');
+}
+
+function mixtureText({ layers, experts, perToken, width, shared }: NonNullable<InspectDocument['mixture']>): string {
+  return `${experts} of ${width} neurons in ${layers === 1 ? '1 layer' : `each of ${layers} layers`}, ${perToken} used by a token${shared === null ? '' : `, beside a shared one of ${shared}`}`;
 }
 
 export function formatProbe(d: ProbeDocument): string {

@@ -95,7 +95,7 @@ export class Decoder {
     const past: Past[] = [], shared = new Map<string, HostTensor>();
     for (const [i, block] of this.stack.blocks.entries()) {
       const { options = {}, key = '', feeds = {}, see } = look?.(block) ?? {};
-      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}|${key}`, () => buildBlock(this.model, this.stack, block, { ...options, cache: true, ...(this.modules ? { hook: this.modules.hook } : {}) }), {
+      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}|${key}`, () => buildBlock(this.model, this.stack, block, { gather: this.environment.pool.device === 'cpu', ...options, cache: true, ...(this.modules ? { hook: this.modules.hook } : {}) }), {
         ...this.modules?.feeds(block), ...feeds, ...this.attentionFeeds(block, pack, shared),
         [BLOCK_INPUTS.hidden]: floats([n, dModel], hidden), [BLOCK_INPUTS.pastKey]: this.past[i].key, [BLOCK_INPUTS.pastValue]: this.past[i].value,
       });

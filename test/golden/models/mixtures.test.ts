@@ -9,7 +9,10 @@ import { run as analyze } from '../../../extension/engine/operations/analyze';
 import { describeModel } from '../../../extension/engine/modelFacts';
 import { BLOCK_INPUTS, BLOCK_OUTPUTS, buildBlock } from '../../../extension/graph/block';
 import { ForwardPass } from '../../../extension/probe/forward';
+import { Decoder } from '../../../extension/probe/decode';
 import { nativeRouter } from '../../../extension/routing/routers/native';
+import { LiveRouting, routePass } from '../../../extension/routing/runRouter';
+import type { TraceArrays } from '../../../extension/routing/trace';
 import type { PreparedRouter, SiteRouting } from '../../../extension/routing/types';
 import { Scheduler } from '../../../extension/runtime/scheduler';
 import type { BoundModel } from '../../../extension/architecture/resolve';
@@ -82,6 +85,19 @@ describe('the models\u2019 own routers choose what transformers chooses', () => 
     await expect(prepare(mixed, { topK: 3 })).rejects.toMatchObject({ code: 'routing/no-router' });
     await expect(prepare(mixed, { temperature: 0.5 })).rejects.toMatchObject({ code: 'routing/no-router' });
     expect((await prepare(mixed, { layers: [1, 2], topK: 2 })).sites.map((site) => site.layer)).toEqual([2]);
+  });
+});
+
+describe('routing of a text that is being written', () => {
+  it.each(['mixtral', 'qwen2-moe', 'deepseek-v2', 'jetmoe', 'gpt-oss'])('%s: only the changed end runs again and gives what the whole text gives', async (name) => {
+    const model = await openGolden(name), router = await prepare(model), environment = { pool: runner.pool, scheduler: new Scheduler() }, row = goldenRows(name).at(-1) ?? new Int32Array();
+    const live = new LiveRouting(new Decoder(model, environment), router, 8);
+    await live.update(row.map((id, i) => (i < 20 ? id : 4)), environment);
+    const { arrays, reused } = await live.update(row, environment), whole = await routePass(new ForwardPass(model, [row], environment), router);
+    expect(reused).toBeGreaterThanOrEqual(20);
+    const of = (found: TraceArrays): ReadonlyMap<string, Matrix> => new Map([['weights', { rows: row.length, width: found.weights.length / row.length, data: found.weights }]]);
+    expect([...arrays.ids]).toEqual([...whole.ids]);
+    expect(disagreements(of(arrays), of(whole), TOLERANCE)).toEqual([]);
   });
 });
 
