@@ -135,7 +135,7 @@ export function drawLabels(cells: readonly LabelCell[], labels: readonly string[
       const right = at(cell.high) + 38 <= x0 + layout.cell;
       note(right ? at(cell.high) + 6 : at(cell.low) - 6, middle + 4, cell.value.toFixed(2), { mono: true, fill: 'var(--ml-ink)', anchor: right ? 'start' : 'end', name: 'edged' });
     }
-    marks.push({ kind: 'rect', x: x0, y, width: layout.cell, height: layout.row, fill: 'transparent', tip });
+    marks.push({ kind: 'rect', x: x0, y, width: layout.cell, height: layout.row, fill: 'none', name: 'hit', tip });
   }
   note(layout.names, bottom + 14, '0', { mono: true });
   note(layout.names + span, bottom + 14, axisNumber(limit), { anchor: 'end', mono: true });

@@ -57,6 +57,15 @@ export interface PairNull {
 }
 
 export function pairNull(observed: Coactivation, k: number, seed = 0): PairNull {
+  const steps = pairNullSteps(observed, k, seed);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, one draw a step, so that a page can spread it over frames. */
+export function* pairNullSteps(observed: Coactivation, k: number, seed = 0): Generator<void, PairNull> {
   const { E, tokens } = observed;
   const cumulative = new Float64Array(E);
   let total = 0;
@@ -86,6 +95,7 @@ export function pairNull(observed: Coactivation, k: number, seed = 0): PairNull 
         squares[at] = (squares[at] ?? 0) + share * share;
       }
     }
+    yield;
   }
   const mean = sums.map((sum) => sum / PAIR_DRAWS);
   const half = squares.map((square, i) => Z95 * Math.sqrt(Math.max(0, square / PAIR_DRAWS - (mean[i] ?? 0) ** 2)));

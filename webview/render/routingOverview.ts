@@ -96,6 +96,24 @@ export function overviewAt(layout: OverviewLayout, x: number, y: number): { read
   return { site, column: column >= 0 && column < layout.columns ? column : -1 };
 }
 
+/** What stands under a point besides cells: a figure of a row, a bar of the load, a column's name; null elsewhere. */
+export function overviewTip(input: OverviewInput, layout: OverviewLayout, x: number, y: number): string | null {
+  const site = layout.y.findIndex((top) => y >= top && y < top + layout.row);
+  const column = Math.floor((x - layout.left) / layout.cell);
+  const style = column >= 0 && column < layout.columns ? input.axis.columns[column] : undefined;
+  if (site >= 0) {
+    const figure = x >= layout.apartX ? input.second : x >= layout.entropyX ? input.first : null;
+    const value = figure?.values[site];
+    if (!figure || !value || value.kind === 'none') return null;
+    const name = `${input.rows[site]?.words ?? ''}, ${figure.title}`;
+    return value.kind === 'score' ? scoreTip(name, value.score) : `${name}\n${formatNumber(value.value)} nats, even ${formatNumber(value.even)}\nn = ${formatNumber(input.n)} tokens`;
+  }
+  if (!style) return null;
+  const bar = input.load[column];
+  if (y < layout.top || !bar) return style.name;
+  return `${style.name}: first expert of ${formatNumber(bar.value)} of the tokens, mean over sites\neven ${formatNumber(bar.chance)}${isInside(bar) ? ', cannot be told from it' : ''}\nn = ${formatNumber(input.n)} tokens`;
+}
+
 /** A value that cannot be told from no preference. */
 export function isInside(cell: OverviewCell): boolean {
   return cell.half !== null && Math.abs(cell.value - cell.chance) <= cell.half;
@@ -127,7 +145,7 @@ function columnHeads(marks: Mark[], input: OverviewInput, layout: OverviewLayout
     const x = layout.left + c * layout.cell + layout.cell / 2;
     const hue = palette.hues[style.hue - 1] ?? palette.ink;
     if (layout.cell >= 16 && style.mark.length <= 2) {
-      marks.push({ kind: 'rect', x: round(x - 8), y: layout.top - 22, width: 16, height: 15, fill: style.colour, tip: style.name });
+      marks.push({ kind: 'rect', x: round(x - 8), y: layout.top - 22, width: 16, height: 15, fill: style.colour });
       text(marks, x - 0.5, layout.top - 10.5, style.mark, { anchor: 'middle', mono: true, bold: true, fill: inkOn(hue) });
       return;
     }
@@ -210,7 +228,7 @@ function marginColumn(marks: Mark[], column: OverviewInput['first'], layout: Ove
     }
     const { score } = margin;
     if (score.value === null) {
-      marks.push({ kind: 'rect', x: x0, y: y + 2, width, height: Math.max(1, tall - 4), fill: HATCH, tip: score.why ?? 'not finite' });
+      marks.push({ kind: 'rect', x: x0, y: y + 2, width, height: Math.max(1, tall - 4), fill: HATCH });
       return;
     }
     const band = nullBand(score);
@@ -219,7 +237,6 @@ function marginColumn(marks: Mark[], column: OverviewInput['first'], layout: Ove
     const told = isEvidence(score);
     if (score.interval) marks.push({ kind: 'line', x1: at(score.interval[0]), x2: at(score.interval[1]), y1: middle, y2: middle, stroke: told ? 'var(--ml-value)' : 'var(--ml-inside)', strokeWidth: layout.row >= 14 ? 3 : 2 });
     stem(marks, x0, at(score.value), middle, r, told ? 'var(--ml-value)' : 'var(--ml-inside)');
-    marks.push({ kind: 'rect', x: x0, y, width, height: tall, fill: 'transparent', tip: scoreTip(`${column.title}`, score) });
   });
   marks.push({ kind: 'line', x1: x0, x2: x0, y1: layout.top, y2: layout.bottom, stroke: 'var(--ml-inside)', strokeWidth: 1 });
 }
@@ -238,7 +255,7 @@ function loadBars(marks: Mark[], input: OverviewInput, layout: OverviewLayout, p
     const width = Math.max(0.5, Math.min(layout.cell - 1, layout.cell >= 12 ? 8 : layout.cell));
     const inside = isInside(bar);
     if (bar.half !== null && Number.isFinite(bar.half) && layout.cell >= GAP_FROM) marks.push({ kind: 'rect', x, y: round(y0 + LOAD - tall(Math.min(limit, chance + bar.half))), width: layout.cell - 1, height: round(tall(Math.min(limit, chance + bar.half)) - tall(chance - bar.half)), fill: 'var(--ml-null)' });
-    marks.push({ kind: 'rect', x: round(x + (layout.cell - 1 - width) / 2), y: y0 + LOAD - tall(bar.value), width, height: tall(bar.value), fill: inside ? 'var(--ml-inside)' : css(palette.hues[(input.axis.columns[c]?.hue ?? 8) - 1] ?? palette.ink), tip: `${input.axis.columns[c]?.name ?? ''}: first expert of ${formatNumber(bar.value)} of the tokens, mean over sites\neven ${formatNumber(bar.chance)}${inside ? ', no evidence of a difference' : ''}\nn = ${formatNumber(input.n)} tokens` });
+    marks.push({ kind: 'rect', x: round(x + (layout.cell - 1 - width) / 2), y: y0 + LOAD - tall(bar.value), width, height: tall(bar.value), fill: inside ? 'var(--ml-inside)' : css(palette.hues[(input.axis.columns[c]?.hue ?? 8) - 1] ?? palette.ink) });
   });
   const right = layout.left + layout.cell * layout.columns - 1;
   const even = y0 + LOAD - tall(chance);

@@ -3,9 +3,8 @@ import { drawFlow, flowPicture, flowText, neighbours } from '../render/routingFl
 import type { SiteNumbers } from '../render/routingTrace';
 import { el, replace } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
-import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 
 /** Widest that three columns are drawn. */
 const WIDEST = 420;
@@ -46,7 +45,7 @@ export function flowView(context: PageContext, host: HTMLElement): void {
       replace(box, el('div.pending-box'));
       return;
     }
-    const width = Math.min(WIDEST, contentWidth(parts.body));
+    const width = Math.min(WIDEST, widthOf(parts.body));
     replace(box, drawSvg(drawFlow(flow, rows, axis, width, site, token === null ? -1 : counted.tokens.indexOf(token), context.palette())));
   };
 
@@ -63,6 +62,7 @@ export function flowView(context: PageContext, host: HTMLElement): void {
   });
   model.watch((changes) => {
     const fresh = changes.has('trace') || changes.has('view') || (changes.has('data') && flow === null);
-    if (fresh || changes.has('size') || changes.has('theme') || changes.has('selection')) render(fresh);
+    if (fresh || changes.has('size') || changes.has('theme')) render(fresh);
+    else if (changes.has('selection')) model.later('flow', () => render(false));
   });
 }

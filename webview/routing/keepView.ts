@@ -3,9 +3,8 @@ import type { CoverageCurve } from '../render/routingCoverage';
 import { coverageCurve, drawCoverage, untouched } from '../render/routingCoverage';
 import { el, replace } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
-import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 import { chip } from './sliceView';
 
 const HEIGHT = 132;
@@ -25,6 +24,7 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
   parts.body.append(el('div.keep-line', {}, el('span', {}, 'keep'), slider, number), box, said, chips);
   host.append(parts.node);
   let curve: CoverageCurve | null = null;
+  let saidSite = -1;
 
   const kept = (): number => {
     const count = model.axis.columns.length;
@@ -36,7 +36,7 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
     curve = stats.length > 0 ? coverageCurve(stats, sites, model.axis) : null;
   };
   const render = (): void => {
-    const { axis, rows } = model;
+    const { axis } = model;
     const count = axis.columns.length;
     if (count === 0) return;
     const m = kept();
@@ -49,19 +49,28 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
       return;
     }
     parts.caption.textContent = 'solid: mean over sites; thin: least; dashed: as if even';
-    replace(box, drawSvg(drawCoverage(curve, m, Math.min(WIDEST, contentWidth(parts.body)), HEIGHT)));
+    replace(box, drawSvg(drawCoverage(curve, m, Math.min(WIDEST, widthOf(parts.body)), HEIGHT)));
+    replace(chips, curve.order.slice(0, Math.min(m, CHIPS)).map((column) => [chip(context, axis.columns[column]), ' ']), m > CHIPS && `and ${m - CHIPS} more`);
+    say();
+  };
+  const say = (): void => {
+    const { axis, rows } = model;
+    if (!curve) return;
+    saidSite = model.site;
+    const m = kept();
+    const count = axis.columns.length;
     const set = new Set(curve.order.slice(0, m));
     const numbers = model.numbers(model.site);
     const whole = numbers ? untouched(numbers, model.counted, set, axis) : null;
     const least = curve.least[m];
     replace(said, 'Holds ', el('b.mono', {}, formatNumber(curve.mean[m] ?? null)), ' of the routing weight (even use: ', el('span.mono', {}, formatNumber(m / count)), `), least at ${rows[least?.site ?? 0]?.full ?? ''} with `, el('span.mono', {}, formatNumber(least && Number.isFinite(least.value) ? least.value : null)), '. At ', rows[model.site]?.full ?? '', ', ', el('span.mono', {}, formatNumber(whole)), ' of ', el('span.mono', {}, formatNumber(model.counted.tokens.length)), ' tokens lose no expert they use.');
-    replace(chips, curve.order.slice(0, Math.min(m, CHIPS)).map((column) => [chip(context, axis.columns[column]), ' ']), m > CHIPS && `and ${m - CHIPS} more`);
   };
   slider.addEventListener('input', () => model.setView({ kept: Number(slider.value) }));
   model.watch((changes) => {
     const recompute = changes.has('trace') || changes.has('view') || (changes.has('data') && (curve === null || model.slices.complete));
     if (recompute) compute();
-    if (recompute || changes.has('keep') || changes.has('size') || changes.has('theme') || changes.has('selection')) render();
+    if (recompute || changes.has('keep') || changes.has('size') || changes.has('theme')) render();
+    else if (changes.has('selection') && model.site !== saidSite) model.later('keep', say);
   });
   return { curve: () => curve };
 }

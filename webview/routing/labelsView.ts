@@ -2,9 +2,8 @@ import type { LabelCell, LabelsLayout } from '../render/routingLabels';
 import { drawLabels, labelAt, labelCells, labelCellText, labelsLayouts, labelsLimit, plottedColumns, PLOTS_MOST } from '../render/routingLabels';
 import { el, replace } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
-import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 
 /** Cells of the labels at the chosen site; empty without labels. */
 export function currentLabelCells(context: PageContext): readonly LabelCell[] {
@@ -41,7 +40,7 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
     cells = currentLabelCells(context);
     const plotted = plottedColumns(cells, axis.columns.length);
     parts.caption.textContent = `share of routing weight with 95 % interval; band: shuffled labels${axis.columns.length > PLOTS_MOST ? `; the ${plotted.length} of ${axis.columns.length} experts furthest from it` : ''}`;
-    layouts = labelsLayouts(summary.labels, plotted, contentWidth(parts.body));
+    layouts = labelsLayouts(summary.labels, plotted, widthOf(parts.body));
     const limit = labelsLimit(cells);
     replace(box, layouts.map((layout) => drawSvg(drawLabels(cells, summary.labels, summary.tokensPerLabel, axis, layout, limit, context.palette()))));
   };
@@ -55,7 +54,7 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
     if (!at) return;
     layouts.forEach((layout, i) => {
       const place = layout.columns.indexOf(at.column);
-      if (place >= 0) box.querySelectorAll('svg')[i]?.querySelectorAll<SVGRectElement>('rect[fill="transparent"]').forEach((rect) => rect.classList.toggle('cursor', Number(rect.getAttribute('x')) === layout.names + place * layout.cell && Number(rect.getAttribute('y')) === layout.top + at.label * layout.row));
+      if (place >= 0) box.querySelectorAll('svg')[i]?.querySelectorAll<SVGRectElement>('rect.hit').forEach((rect) => rect.classList.toggle('cursor', Number(rect.getAttribute('x')) === layout.names + place * layout.cell && Number(rect.getAttribute('y')) === layout.top + at.label * layout.row));
     });
   };
 
@@ -79,6 +78,7 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
     event.stopPropagation();
   });
   model.watch((changes) => {
-    if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme') || (changes.has('selection') && model.site !== shownSite)) render();
+    if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme') ) render();
+    else if (changes.has('selection') && model.site !== shownSite) model.later('labels', render);
   });
 }

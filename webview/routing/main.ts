@@ -19,6 +19,7 @@ import { overviewView } from './overviewView';
 import { pairsView } from './pairsView';
 import { rasterView } from './rasterView';
 import { sliceView } from './sliceView';
+import { forgetWidths } from './section';
 import type { PageTables } from './tables';
 import { currentTables } from './tables';
 import { toolsView } from './toolsView';
@@ -59,6 +60,7 @@ function start(): void {
   installTooltips();
   // First of all, because it decides how wide pictures are.
   model.watch((changes) => {
+    if (changes.has('size') || changes.has('trace') || changes.has('run')) forgetWidths();
     if (!changes.has('trace') && !changes.has('run')) return;
     page.classList.toggle('empty', model.head === null);
     view.classList.toggle('many', model.axis.columns.length > WIDE_FROM);

@@ -97,7 +97,7 @@ export function metricsView(context: PageContext, host: HTMLElement): void {
     if (!(changes.has('trace') || changes.has('view') || changes.has('theme') || model.site !== drawnSite || ready !== drawnReady)) return;
     drawnSite = model.site;
     drawnReady = ready;
-    render();
+    model.later('figures', render);
   });
 }
 

@@ -23,6 +23,8 @@ interface Kept {
   readonly kept: number;
 }
 
+/** Drawing work of one frame that can wait for the next, in milliseconds. */
+const DRAW_BUDGET = 4;
 /** Selections that were sent and may come back. */
 const ECHOES = 32;
 
@@ -57,6 +59,8 @@ export class RoutingModel {
   readonly #echoes: string[] = [];
   #counted: Counted | null = null;
   #axis: ExpertAxis | null = null;
+  readonly #later = new Map<string, () => void>();
+  #laterScheduled = false;
   #pendingPost = false;
   #scheduled = false;
   #measureChosen = false;
@@ -90,6 +94,30 @@ export class RoutingModel {
       if (this.#pendingPost) this.#post();
       for (const view of [...this.#views]) view(now);
     });
+  }
+
+  /**
+   * Runs a view's drawing in one of the next frames; a newer one under the same name takes its place. A frame does what fits into a few
+   * milliseconds, at least one.
+   */
+  later(name: string, draw: () => void): void {
+    this.#later.set(name, draw);
+    if (this.#laterScheduled) return;
+    this.#laterScheduled = true;
+    requestAnimationFrame(() => this.#work());
+  }
+
+  #work(): void {
+    this.#laterScheduled = false;
+    const start = performance.now();
+    for (const [name, draw] of this.#later) {
+      this.#later.delete(name);
+      draw();
+      if (performance.now() - start > DRAW_BUDGET) break;
+    }
+    if (this.#later.size === 0) return;
+    this.#laterScheduled = true;
+    requestAnimationFrame(() => this.#work());
   }
 
   /** Takes a message of the host. The state may be sent again at any time. */

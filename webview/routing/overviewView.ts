@@ -1,14 +1,15 @@
 import { formatNumber } from '../../extension/protocol/score';
 import { scoreSentence } from '../render/scoreText';
+import type { Mark } from '../render/drawing';
 import type { OverviewInput, OverviewLayout } from '../render/routingOverview';
-import { drawOverview, isInside, overviewAt, overviewLayout } from '../render/routingOverview';
+import { drawOverview, isInside, overviewAt, overviewLayout, overviewTip } from '../render/routingOverview';
 import { shownToken } from '../render/routingRaster';
 import { replace, setCss, svg } from '../ui/dom';
-import { drawSvg } from '../ui/drawSvg';
-import { contentWidth } from '../ui/size';
+import { drawMark } from '../ui/drawCanvas';
+import { TiledCanvas } from '../ui/tiles';
 import type { PageContext } from './context';
 import { overviewInput } from './overviewInput';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 
 /** While numbers come in, the picture is made again at most this often, in milliseconds. */
 const REDRAW_EVERY = 150;
@@ -20,13 +21,16 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
   const box = picture('overview', 'overview', 'Sites by experts. Arrow keys move the cell, Enter locks its row, T opens the table.');
   parts.body.append(box);
   host.append(parts.node);
-  const base = svg('g');
+  let drawing: readonly Mark[] = [];
+  const tiles = new TiledCanvas((ink) => {
+    for (const mark of drawing) drawMark(ink, mark, context.theme.resolve);
+  });
   const rings = svg('path', { fill: 'var(--ml-page)', stroke: 'var(--ml-ink)', 'stroke-width': 2, 'pointer-events': 'none' });
   const frame = svg('rect', { fill: 'none', stroke: 'var(--ml-focus)', 'stroke-width': 2, 'pointer-events': 'none' });
   const frameEdge = svg('rect', { fill: 'none', stroke: 'var(--ml-page)', 'stroke-width': 4, 'pointer-events': 'none' });
   const cursor = svg('rect', { fill: 'none', stroke: 'var(--ml-ink-strong)', 'stroke-width': 2, 'pointer-events': 'none', visibility: 'hidden' });
   const marks = svg('svg', { class: 'over-marks', 'aria-hidden': 'true', focusable: 'false' }, frameEdge, frame, rings, cursor);
-  box.append(base, marks);
+  box.append(tiles.node, marks);
   let input: OverviewInput | null = null;
   let layout: OverviewLayout | null = null;
   let cell: { site: number; column: number } | null = null;
@@ -40,9 +44,9 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     input = overviewInput(model);
     if (!input) return;
     parts.title.textContent = input.rows.some((row) => row.name !== row.full) ? (model.head?.sites[0]?.kind === 'library' ? 'Sites and adapters' : 'Sites and experts') : 'Layers and experts';
-    layout = overviewLayout(input.rows, input.axis.columns.length, contentWidth(parts.body));
-    const drawing = drawOverview(input, layout, context.palette(), { sequential: context.theme.sequential, diverging: context.theme.diverging });
-    box.replaceChildren(drawSvg(drawing), marks);
+    layout = overviewLayout(input.rows, input.axis.columns.length, widthOf(parts.body));
+    drawing = drawOverview(input, layout, context.palette(), { sequential: context.theme.sequential, diverging: context.theme.diverging }).marks;
+    tiles.resize(layout.width, layout.height);
     marks.setAttribute('width', String(layout.width));
     marks.setAttribute('height', String(layout.height));
     setCss(box, { width: `${layout.width}px`, height: `${layout.height}px` });
@@ -103,8 +107,9 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     if (!layout) return;
     const bounds = box.getBoundingClientRect();
     const at = overviewAt(layout, event.clientX - bounds.left, event.clientY - bounds.top);
-    const own = event.target instanceof SVGElement && event.target.dataset.tip;
-    if (at && at.column >= 0 && !own) box.dataset.tip = words(at.site, at.column);
+    const other = input && (!at || at.column < 0) ? overviewTip(input, layout, event.clientX - bounds.left, event.clientY - bounds.top) : null;
+    if (at && at.column >= 0) box.dataset.tip = words(at.site, at.column);
+    else if (other) box.dataset.tip = other;
     else delete box.dataset.tip;
     if (at) model.preview({ site: at.site, expert: at.column >= 0 ? model.axis.expertAt(at.site, at.column) : null });
   });

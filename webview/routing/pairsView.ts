@@ -1,16 +1,17 @@
 import { formatNumber } from '../../extension/protocol/score';
-import { pairNull } from '../render/routingNull';
+import { pairNullSteps } from '../render/routingNull';
 import type { PairCell, PairsLayout } from '../render/routingPairs';
 import { drawPairs, pairAt, pairCells, pairsLayout, pairsLimit, pairsOf, pairText } from '../render/routingPairs';
 import { colourScale } from '../ui/colourScale';
 import { el, replace, setCss } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
-import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 
 /** The null takes tens of milliseconds, so it waits until the selection has rested this long. */
 const REST = 160;
+/** Work on the null in one frame, in milliseconds. */
+const STEP_BUDGET = 4;
 
 export interface ShownPairs {
   readonly cells: readonly PairCell[];
@@ -43,7 +44,7 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
     none.hidden = !single;
     none.textContent = `Each token uses one expert at ${model.rows[model.site]?.words ?? 'this site'}, so no two are used together.`;
     parts.caption.textContent = single ? '' : `${model.rows[model.site]?.words ?? ''}: share of a row\u2019s tokens that also use the column`;
-    layout = pairsLayout(axis.columns.length, contentWidth(parts.body));
+    layout = pairsLayout(axis.columns.length, widthOf(parts.body));
     const side = layout.left + layout.cell * layout.count;
     setCss(box, { width: `${side}px`, height: `${layout.top + layout.cell * layout.count}px` });
     if (single) return;
@@ -74,11 +75,22 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
     timer = window.setTimeout(() => {
       if (wanted !== name) return;
       const pairs = pairsOf(numbers, model.counted);
-      const band = pairNull(pairs, own.k, numbers.site);
-      shown = { cells: pairCells(pairs, band, numbers.site, model.axis), draws: band.draws, site: numbers.site };
-      known.set(name, shown);
-      if (known.size > 16) known.delete(known.keys().next().value ?? '');
-      draw();
+      const steps = pairNullSteps(pairs, own.k, numbers.site);
+      const work = (): void => {
+        if (wanted !== name) return;
+        const start = performance.now();
+        while (performance.now() - start < STEP_BUDGET) {
+          const step = steps.next();
+          if (!step.done) continue;
+          shown = { cells: pairCells(pairs, step.value, numbers.site, model.axis), draws: step.value.draws, site: numbers.site };
+          known.set(name, shown);
+          if (known.size > 16) known.delete(known.keys().next().value ?? '');
+          model.later('pairs', draw);
+          return;
+        }
+        model.later('pairs null', work);
+      };
+      work();
     }, REST);
   };
 

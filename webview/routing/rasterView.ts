@@ -1,10 +1,9 @@
 import { el, replace } from '../ui/dom';
 import { linkButton } from '../ui/controls';
-import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
 import { denseView, tokenWords } from './denseView';
 import { cellWords, readerView } from './readerView';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 
 /** Tokens by sites: the whole trace on top, the text itself below. */
 export function rasterView(context: PageContext, host: HTMLElement): { tokens(): readonly number[] } {
@@ -26,7 +25,7 @@ export function rasterView(context: PageContext, host: HTMLElement): { tokens():
     return model.rows.length > 12 ? 1 : wide ? 2 : 3;
   };
   const render = (): void => {
-    const width = contentWidth(parts.body);
+    const width = widthOf(parts.body);
     parts.title.textContent = model.rows.some((row) => row.name !== row.full) ? 'Tokens by site' : 'Tokens by layer';
     reader.render(width, linesShown());
     dense.render(width);

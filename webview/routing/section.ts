@@ -1,5 +1,20 @@
 import type { Child } from '../ui/dom';
 import { el } from '../ui/dom';
+import { contentWidth } from '../ui/size';
+
+/** Widths of parts as measured since the page last changed its size: asking the browser again would make it lay out the page. */
+let widths = new WeakMap<HTMLElement, number>();
+
+export function forgetWidths(): void {
+  widths = new WeakMap();
+}
+
+/** Width inside a part, in whole pixels. */
+export function widthOf(part: HTMLElement): number {
+  let width = widths.get(part);
+  if (width === undefined) widths.set(part, (width = contentWidth(part)));
+  return width;
+}
 
 /** A part of the page: a head line with title and quiet caption, and what stands below it. */
 export interface Section {

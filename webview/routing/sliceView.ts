@@ -11,11 +11,10 @@ import { linkButton } from '../ui/controls';
 import type { Child } from '../ui/dom';
 import { el, replace, setCss } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
-import { contentWidth } from '../ui/size';
 import type { PageContext } from './context';
 import { nextSwitch } from './keys';
 import { cellWords } from './readerView';
-import { picture, section } from './section';
+import { picture, section, widthOf } from './section';
 
 const TOP = 3;
 /** Pinned tokens beside the chosen one; more are in the table. */
@@ -34,6 +33,7 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
   parts.body.append(box, metrics, links, why);
   host.append(parts.node);
   let explained = false;
+  let chance: number | null = null;
 
   const render = (): void => {
     const { head, token, site, rows, axis } = model;
@@ -48,7 +48,7 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     const names = many ? 56 : 44;
     const chips = 10 + 3 * (9 + 7 * Math.max(1, ...axis.columns.slice(-1).map((style) => style.mark.length)));
     setCss(table, { '--names': `${names}px`, '--chips': `${chips}px` });
-    const width = Math.max(48, Math.min(contentWidth(parts.body), 420) - names - chips - 52 - pins.length * PIN_WIDTH);
+    const width = Math.max(48, Math.min(widthOf(parts.body), 420) - names - chips - 52 - pins.length * PIN_WIDTH);
     const largest = Math.max(...sites.map((s) => (token === null ? 0 : Math.max(0, ...(model.numbers(s) ? ranked(model.numbers(s) as NonNullable<ReturnType<typeof model.numbers>>, token).slice(0, TOP).map((entry) => Math.abs(entry.weight)) : [])))));
     const limit = sliceLimit(head.sites, many ? 1 : Math.max(0.8, largest));
     const first = head.sites[sites[0] ?? 0];
@@ -96,7 +96,7 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     const line = (term: string, value: string, note: string): Child => [el('dt', {}, term), el('dd.mono', {}, value), el('dd', {}, note)];
     replace(metrics,
       line(`entropy at ${rows[site]?.full ?? ''}`, matters && SEMANTICS[own.semantics].entropy ? formatNumber(entropy) : '\u2013', `nats; even: ${formatNumber(Math.log(even))}`),
-      line('switches on the way up', matters && rate !== null ? String(Math.round(rate * (rows.length - 1))) : '\u2013', `of ${rows.length - 1}; chance ${formatNumber(switchChance(context))}`));
+      line('switches on the way up', matters && rate !== null ? String(Math.round(rate * (rows.length - 1))) : '\u2013', `of ${rows.length - 1}; chance ${formatNumber((chance ??= switchChance(context)))}`));
     replace(links,
       linkButton(token !== null && model.selection.pinned.includes(token) ? 'Unpin token' : 'Pin token', () => model.togglePin()),
       linkButton('Next switch', () => nextSwitch(context, 1)),
@@ -131,7 +131,10 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     if (row) model.lock({ site: Number(row.dataset['site']) });
   });
   model.watch((changes) => {
-    if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme') || changes.has('selection') || changes.has('data')) render();
+    if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme')) {
+      chance = null;
+      render();
+    } else if (changes.has('selection') || changes.has('data')) model.later('slice', render);
   });
 }
 

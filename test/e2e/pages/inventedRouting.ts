@@ -153,7 +153,7 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
       choiceMargins[t] = site.k < E ? z[order[site.k - 1]] - z[order[site.k]] : Infinity;
       entropies[t] = entropy;
     }
-    return { from: s, to: s + 1, ids, weights, logits, margins, choiceMargins, entropies };
+    return { from: s, to: s + 1, ids, weights, logits, margins, choiceMargins, entropies, norms: null };
   }
 
   const counted = countedTokens(head, { kind: 'all' });
@@ -193,7 +193,7 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
           }
         }
       }
-      return { from, to, ...out };
+      return { from, to, ...out, norms: null };
     },
   };
 }

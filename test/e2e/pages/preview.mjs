@@ -5,6 +5,7 @@
  *
  *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing] [--case name,...] [--theme dark,light,hc,hcl]
  *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
+ *                                   [--frames]
  *
  * Exits 1 when a page logs an error, breaks its policy, scrolls sideways or has an A/AA violation.
  */
@@ -15,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
 import { chromium } from 'playwright-core';
+import { measureFrames } from './frames.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(HERE, '../../..');
@@ -85,7 +87,7 @@ async function openProjection(page) {
 
 const { values: args } = parseArgs({ options: {
   out: { type: 'string' }, page: { type: 'string' }, case: { type: 'string' }, theme: { type: 'string', default: 'dark,light,hc,hcl' }, width: { type: 'string', default: '420,900,1400' },
-  axe: { type: 'boolean', default: false }, full: { type: 'boolean', default: false }, serve: { type: 'string' }, height: { type: 'string', default: '900' },
+  axe: { type: 'boolean', default: false }, full: { type: 'boolean', default: false }, serve: { type: 'string' }, frames: { type: 'boolean', default: false }, height: { type: 'string', default: '900' },
 } });
 
 const files = await bundle();
@@ -93,7 +95,10 @@ const server = createServer((request, response) => respond(request, response, fi
 await new Promise((resolve) => server.listen(args.serve ? Number(args.serve) : 0, '127.0.0.1', resolve));
 const origin = `http://127.0.0.1:${server.address().port}`;
 if (args.serve) console.log(`${origin}/analysis?layer=7&theme=dark`);
-else {
+else if (args.frames) {
+  await frames();
+  server.close();
+} else {
   const problems = await shoot();
   server.close();
   for (const problem of problems) console.error(problem);
@@ -125,6 +130,16 @@ function respond(request, response, out) {
   } else {
     response.writeHead(name === 'favicon.ico' ? 204 : 404);
     response.end();
+  }
+}
+
+async function frames() {
+  const browser = await chromium.launch({ executablePath: process.env.MODULENS_CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage({ viewport: { width: 1400, height: Number(args.height) } });
+    console.table(await measureFrames(page, origin));
+  } finally {
+    await browser.close();
   }
 }
 

@@ -147,7 +147,7 @@ describe('the overview', () => {
       const isGrey = r === g && g === b;
       expect(isGrey).toBe(isInside(cell));
       if (isGrey) grey++;
-      expect(String(table.rows[s][9]).split(' ').includes('ABCDEFGH'[c])).toBe(!isInside(cell));
+      expect((table.rows[s][9] as string).split(' ').includes('ABCDEFGH'[c])).toBe(!isInside(cell));
       expect(overviewAt(layout, mark.x + 3, mark.y + 3)).toEqual({ site: s, column: c });
     }
     expect(grey).toBeGreaterThan(5);
@@ -193,7 +193,7 @@ describe('the raster', () => {
     let letters = 0;
     let dashes = 0;
     rows.forEach((_, s) => line.tokens.forEach((t, i) => {
-      const [mark, ...rest] = String(table.rows[i][3 + s]).split(' ');
+      const [mark, ...rest] = (table.rows[i][3 + s] as string).split(' ');
       const margin = numbers[s].margins[t];
       const hue = axis.columns.find((style) => style.mark === mark)?.hue ?? 0;
       const cell = filled.find((one) => one.kind === 'rect' && one.x === line.x[i] && one.y === layout.y[s]);
