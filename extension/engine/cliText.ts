@@ -19,7 +19,7 @@ export function formatInspect(d: InspectDocument): string {
 }
 
 function mixtureText({ layers, experts, perToken, width, shared }: NonNullable<InspectDocument['mixture']>): string {
-  return `${experts} of ${width} neurons in ${layers === 1 ? '1 layer' : `each of ${layers} layers`}, ${perToken} used by a token${shared === null ? '' : `, beside a shared one of ${shared}`}`;
+  return `${experts}${width === null ? '' : ` of ${width} neurons`} in ${layers === 1 ? '1 layer' : `each of ${layers} layers`}${perToken === null ? '' : `, ${perToken} used by a token`}${shared === null ? '' : `, beside a shared one of ${shared}`}`;
 }
 
 export function formatProbe(d: ProbeDocument): string {

@@ -1,5 +1,6 @@
 import { bindModel, type BoundModel, familyOf, tryBindModel } from '../architecture/resolve';
 import { type FfnWeights, ffnWeightsOf, recogniseFfn } from '../architecture/ffnWeights';
+import { recogniseRouters } from '../architecture/routerTensors';
 import type { ExpertActivation } from '../architecture/spec';
 import { elementCount } from '../checkpoint/dtypes';
 import { fingerprint } from '../checkpoint/fingerprint';
@@ -24,6 +25,7 @@ export async function describeModel(checkpoint: Checkpoint): Promise<DescribedMo
   const { model, error } = checkpoint.format === 'onnx' ? { model: null, error: failure('model/onnx-not-run', { path: checkpoint.path }) } : tryBindModel(checkpoint);
   const ffn = model ? ffnWeightsOf(model) : recogniseFfn(checkpoint);
   const stack = model?.spec.stacks[0], mixtures = stack?.blocks.flatMap(({ ffn: f }) => (f.kind === 'moe' ? [f] : [])) ?? [], mixture = mixtures.at(0);
+  const found = model ? null : recogniseRouters(checkpoint);
   const number = (name: string): number | null => { const value = checkpoint.config?.[name]; return typeof value === 'number' ? value : null; };
   const byDtype = new Map<string, number>();
   let parameters = 0, bytes = 0;
@@ -41,6 +43,7 @@ export async function describeModel(checkpoint: Checkpoint): Promise<DescribedMo
     dModel: stack?.dModel ?? ffn[0]?.dModel ?? number('hidden_size') ?? null, dFf: ffn[0]?.dFf ?? mixture?.experts[0].up.outWidth ?? null,
     heads: stack?.blocks[0]?.attention.heads ?? number('num_attention_heads'), vocabulary: stack?.vocabulary ?? number('vocab_size'), context: stack?.context ?? number('max_position_embeddings'),
     activation: activationName(stack?.blocks[0]?.ffn.activation), tokenizer: await hasTokenizer(checkpoint.folder), runnable: model !== null, ...(error ? { cannotRun: error.message } : {}),
+    ...(found ? { mixture: { layers: found.layers, experts: found.experts, perToken: found.perToken, width: found.width, shared: null } } : {}),
     ...(mixture ? { mixture: { layers: mixtures.length, experts: mixture.experts.length, perToken: mixture.k, width: mixture.experts[0].up.outWidth, shared: mixture.shared?.expert.up.outWidth ?? null } } : {}),
   };
   return { checkpoint, facts, model, cannotRun: error, ffn };

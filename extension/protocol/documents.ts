@@ -69,8 +69,8 @@ export interface ModelFacts {
   readonly dModel: number | null;
   /** Neurons of a dense FFN, or of one expert where no layer is dense. */
   readonly dFf: number | null;
-  /** Layers that hold experts in the place of one FFN: how many, experts in each, how many a token uses, neurons of one and of the shared one. */
-  readonly mixture?: { readonly layers: number; readonly experts: number; readonly perToken: number; readonly width: number; readonly shared: number | null };
+  /** Layers that hold experts in the place of one FFN: how many, experts in each, how many a token uses, neurons of one and of the shared one (null: unknown, or none shared). */
+  readonly mixture?: { readonly layers: number; readonly experts: number; readonly perToken: number | null; readonly width: number | null; readonly shared: number | null };
   readonly heads: number | null;
   readonly vocabulary: number | null;
   readonly context: number | null;

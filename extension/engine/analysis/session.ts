@@ -48,7 +48,7 @@ export function defaultProbeFile(): string {
 export async function openSession(target: string, options: AnalyzeOptions, context: OperationContext): Promise<AnalysisSession> {
   const described = await describeModel(await openCheckpoint(target));
   const { mixture } = described.facts;
-  if (mixture && described.ffn.length === 0) throw failure('analysis/only-experts', { path: target, layers: mixture.layers, experts: mixture.experts });
+  if (described.model && mixture && described.ffn.length === 0) throw failure('analysis/only-experts', { path: target, layers: mixture.layers, experts: mixture.experts });
   const resolved = resolveOptions(options, described.ffn, target);
   const warnings: Notice[] = [...described.checkpoint.warnings];
   let plan: ProbePlan | null = null, tokenizer: Tokenizer | null = null, probeMissing: string | undefined, environment: ForwardEnvironment | null = null;
