@@ -133,7 +133,7 @@ export function factLines(facts: TokenFacts): readonly { readonly label: string;
   return [
     { label: `Token ${quote(facts.text)}`, detail: `token ${facts.position} of ${facts.of}, id ${facts.id}${part}${facts.uncertain ? ', place in the text uncertain' : ''}` },
     { label: `${facts.site}, ${facts.router}`, detail: facts.provenance },
-    ...facts.experts.map((expert, i) => ({ label: `${i + 1}. expert ${expert.label}`, detail: `weight ${fixed(expert.weight)}${expert.logit === null ? '' : `, logit ${fixed(expert.logit)}`}${expert.chosen ? ', chosen' : ''}` })),
+    ...facts.experts.slice(0, Math.max(SHOWN_EXPERTS, facts.experts.filter(({ chosen }) => chosen).length)).map((expert, i) => ({ label: `${i + 1}. expert ${expert.label}`, detail: `weight ${fixed(expert.weight)}${expert.logit === null ? '' : `, logit ${fixed(expert.logit)}`}${expert.chosen ? ', chosen' : ''}` })),
     { label: `Margin ${fixed(facts.margin)}${facts.nearTie ? ', a near tie' : ''}`, detail: `between the first and the second expert${facts.chance ? `; ${facts.chance}` : ''}` },
     { label: `Entropy ${fixed(facts.entropy)} nats`, detail: facts.mostEntropy === null ? '' : `of at most ${fixed(facts.mostEntropy)}` },
     { label: `Over the layers: ${stripText(facts.strip)}`, detail: 'first expert from input to output, this layer in brackets' },

@@ -7,6 +7,8 @@ export interface HoverLink {
   readonly command: string;
 }
 
+/** Room between the columns of a table, which hovers set close together. */
+const WIDE = ' &ensp; ';
 /** Cells of the weight bar at weight 1. */
 const BAR = 30;
 const EIGHTHS = ['', '\u258e', '\u258c', '\u258a'] as const;
@@ -19,9 +21,9 @@ export function hoverMarkdown(facts: TokenFacts, links: readonly HoverLink[], id
   const rows = facts.experts.slice(0, SHOWN_EXPERTS);
   const hasLogits = rows.some(({ logit }) => logit !== null);
   const table = [
-    `| expert | weight | |${hasLogits ? ' logit |' : ''} |`,
+    `| expert&ensp; | weight |${WIDE}|${hasLogits ? `${WIDE}logit |` : ''}${WIDE}|`,
     `|:--|--:|:--|${hasLogits ? '--:|' : ''}:--|`,
-    ...rows.map((expert) => `| ${badge(expert, expert.label, shade)} | ${fixed(expert.weight)} | ${bar(expert.weight, expert.hue)} |${hasLogits ? ` ${expert.logit === null ? '' : fixed(expert.logit)} |` : ''} ${expert.chosen ? 'chosen' : ''} |`),
+    ...rows.map((expert) => `| ${badge(expert, expert.label, shade)} | ${fixed(expert.weight)} |&ensp;${bar(expert.weight, expert.hue)} |${hasLogits ? ` ${expert.logit === null ? '' : fixed(expert.logit)} |` : ''}&ensp;${expert.chosen ? 'chosen' : ''} |`),
   ];
   const margin = `margin ${fixed(facts.margin)}${facts.nearTie ? ' (near tie)' : ''}`;
   const entropy = `entropy ${fixed(facts.entropy)}${facts.mostEntropy === null ? '' : ` of ${fixed(facts.mostEntropy)}`} nats`;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorRecord, failure, ModulensError, toErrorRecord } from '../../protocol/errors';
 import type { RunState } from '../../protocol/pageMessages';
+import type { Progress } from '../../protocol/progress';
 import type { RoutingHead, RoutingResult, RoutingSummary } from '../../protocol/routing';
 import { type Disposable, Disposables, Emitter } from '../disposables';
 import type { EngineClient } from '../engineClient';
@@ -45,7 +46,8 @@ export class LensDocument implements Disposable {
   lines: LineTable;
   state: RunState = 'starting';
   error: ErrorRecord | null = null;
-  stage = '';
+  /** Newest step of the run; null before the first and when nothing runs. */
+  progress: Progress | null = null;
   names: Names = null;
   private summaries: { readonly key: string; readonly summary: RoutingSummary } | null = null;
   page: PageResult | null = null;
@@ -128,7 +130,7 @@ export class LensDocument implements Disposable {
     this.choice = choice;
     const mine = (this.run = { id: randomUUID(), controller: new AbortController() });
     this.error = null;
-    this.stage = '';
+    this.progress = null;
     this.enter(changed || this.page === null ? 'starting' : 'running');
     try {
       await this.rounds(mine, changed);
@@ -308,7 +310,7 @@ export class LensDocument implements Disposable {
 
   private receive(notification: EngineNotification): void {
     if (notification.name !== 'run/progress' || notification.params.run !== this.run?.id) return;
-    this.stage = notification.params.progress.stage;
+    this.progress = notification.params.progress;
     if (this.state === 'starting') this.state = 'running';
     this.change.fire();
   }

@@ -9,7 +9,7 @@ import { kindOf } from './documentKind';
 import { tokenFacts } from './facts';
 import { fencesOf } from './fences';
 import { hoverMarkdown } from './hoverText';
-import { blockFacts, blockTitle, plural } from './lensText';
+import { blockFacts, type BlockFacts, blockTitle, plural, shortTitle } from './lensText';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { spanAt, tokensAtSpan } from './spanIndex';
 
@@ -71,7 +71,7 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
   provideCellStatusBarItems(cell: vscode.NotebookCell): vscode.NotebookCellStatusBarItem {
     const entry = this.lens?.entryOf(cell.document.uri);
     const block = entry?.document.blocks[0];
-    const text = entry?.shown ? (entry.document.error ? 'no routing' : block?.trace ? this.titleOf(entry, block) : 'routing\u2026') : 'Show routing';
+    const text = entry?.shown ? (entry.document.error ? 'no routing' : block?.trace ? shortTitle(block.trace.head, entry.document.site, this.factsOf(entry, block)) : 'routing\u2026') : 'Show routing';
     const item = new vscode.NotebookCellStatusBarItem(`$(layers) ${text}`, vscode.NotebookCellStatusBarAlignment.Right);
     const command = entry?.shown ? COMMANDS.clearRouting : COMMANDS.showRouting;
     item.command = { title: text, command, arguments: [cell.document.uri] };
@@ -94,7 +94,7 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
     const add = (line: number, title: string, command: string): void => void lenses.push(new vscode.CodeLens(new vscode.Range(line, 0, line, 0), { title, command, arguments: [document.uri] }));
     const { error, blocks } = entry.document;
     if (error) add(0, `No routing: ${error.message}`, COMMANDS.showRouting);
-    else if (!blocks.some(({ trace }) => trace)) add(0, this.lens?.services.engine.state === 'starting' ? 'Routing: starting the engine\u2026' : `Routing\u2026 ${entry.document.stage}`, COMMANDS.chooseRouting);
+    else if (!blocks.some(({ trace }) => trace)) add(0, this.lens?.services.engine.state === 'starting' ? 'Routing: starting the engine\u2026' : `Routing\u2026 ${entry.document.progress?.stage ?? ''}`, COMMANDS.chooseRouting);
     blocks.slice(0, MOST_LENSES).forEach((block, i) => {
       const line = entry.document.lines.lineOf(offsetOf(block.block, 0));
       if (block.trace) add(line, this.titleOf(entry, block, blocks.length > 1 && entry.document.kind === 'text' ? `part ${i + 1} of ${blocks.length} (the context holds no more) \u00b7 ` : ''), COMMANDS.chooseRouting);
@@ -122,9 +122,14 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
     }
   }
 
-  private titleOf({ document }: LensEntry, block: BlockState, prefix = ''): string {
+  private factsOf({ document }: LensEntry, block: BlockState): BlockFacts {
+    return blockFacts(block.trace!, document.site, block.tokens, block.isStale ? block.fresh : Infinity, document.names);
+  }
+
+  private titleOf(entry: LensEntry, block: BlockState, prefix = ''): string {
+    const { document } = entry;
     const { trace } = block;
     if (!trace?.has(document.site)) return `${prefix}routing\u2026`;
-    return prefix + blockTitle(trace.head, document.site, blockFacts(trace, document.site, block.tokens, block.isStale ? block.fresh : Infinity, document.names), block.cut) + (isHighContrast(themeShade()) ? ' \u00b7 letters' : '');
+    return prefix + blockTitle(trace.head, document.site, this.factsOf(entry, block), block.cut) + (isHighContrast(themeShade()) ? ' \u00b7 letters' : '');
   }
 }

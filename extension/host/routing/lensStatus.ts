@@ -30,7 +30,8 @@ export class LensStatus extends Disposables {
     const tooltip = new vscode.MarkdownString('', true);
     if (state.kind === 'failed') tooltip.appendText(state.message).appendMarkdown('\n\n');
     tooltip.appendText(CHANNEL_WORDS[channel]).appendMarkdown('\n\n');
-    if (painted && painted.granularity !== 'token') tooltip.appendText(`Too many tokens are in view, so each ${painted.granularity} has one tint: the one that most of it has.`).appendMarkdown('\n\n');
+    if (painted?.granularity === 'word' && isHighContrast(themeShade())) tooltip.appendText('In high contrast a letter stands before a word and an underline gives the strength (dotted, dashed, solid, double); + is an expert without a letter of its own. Each word has the mark of most of its characters; hovers and lists tell its tokens.').appendMarkdown('\n\n');
+    else if (painted && painted.granularity !== 'token') tooltip.appendText(`Too many tokens are in view, so each ${painted.granularity} has one tint: the one that most of it has.`).appendMarkdown('\n\n');
     if (document.left > 0) tooltip.appendText(`The last ${plural(document.left, 'character')} are not routed: the text is longer than what is routed at once.`).appendMarkdown('\n\n');
     tooltip.appendText('Click to choose layer, router, checkpoint and what the tint means.');
     this.item.tooltip = tooltip;
@@ -43,7 +44,7 @@ function stateOf(document: LensDocument, engine: EngineState, painted: Painted |
   if (document.error) return { kind: 'failed', message: document.error.message };
   if (engine === 'starting') return { kind: 'starting' };
   if (document.isStale && document.blocks.length > 0) return { kind: 'stale', tokens: document.blocks.reduce((sum, block) => sum + block.staleTokens, 0) };
-  if (document.isRunning) return { kind: 'running', stage: document.stage };
+  if (document.isRunning) return { kind: 'running', stage: document.progress?.stage ?? '' };
   const tokens = document.blocks.reduce((sum, block) => sum + block.tokens.filter((token) => block.trace?.head.tokens[token].start !== null).length, 0);
   return { kind: 'shown', tokens, pinned: document.selection.value.pinned.length, granularity: painted?.granularity ?? 'token', letters: isHighContrast(themeShade()), left: document.left };
 }

@@ -55,6 +55,13 @@ export function blockTitle(head: RoutingHead, site: number, facts: BlockFacts, c
   return parts.join(' · ');
 }
 
+/** The same for a place with little room: `L7 · 39 tokens · mostly B 77 % (chance 12.5 %)` */
+export function shortTitle(head: RoutingHead, site: number, facts: BlockFacts): string {
+  const parts = [siteTitle(head, site), facts.stale > 0 ? `${facts.stale} of ${plural(facts.tokens, 'token')} stale` : plural(facts.tokens, 'token')];
+  if (facts.most) parts.push(`${facts.most.share > 0.3 ? 'mostly' : 'most often'} ${facts.most.label} ${percent(facts.most.share)} (chance ${percent(chanceShare(head, site))})`);
+  return parts.join(' \u00b7 ');
+}
+
 const BARS = [...'\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588'];
 
 /** `E 62 % · C 21 % · entropy 1.10 · ▃▂▅█`: mean weights of a line's tokens, and how strong the first expert is from input to output. */

@@ -38,7 +38,9 @@ export class Painter {
     const begun = performance.now();
     const { first, last } = linesInView(editor);
     const sources = sourcesOf(document, channel);
-    const { ranges, granularity } = tintRanges(sources.map(({ source }) => source), first, last, TINT_BUDGET);
+    // Letters inside words would make the text unreadable.
+    const finest = isHighContrast(this.decorations.shade) ? 'word' : 'token';
+    const { ranges, granularity } = tintRanges(sources.map(({ source }) => source), first, last, TINT_BUDGET, finest);
     const byTint = new Map<number, TintRange[]>();
     for (const range of ranges) {
       const same = byTint.get(range.tint);

@@ -23,6 +23,8 @@ const CHANNEL_MEMORY = 'routing.channel';
 const SITE_MEMORY = 'routing.site';
 /** Painting more often than this makes scrolling and typing heavy. */
 const PAINT_MS = 40;
+/** Paint times that are kept for the log. */
+const MOST_TIMES = 500;
 
 /** A document with its routing, and whether the editor shows it. */
 export interface LensEntry {
@@ -52,6 +54,7 @@ export class RoutingLens extends Disposables {
   readonly onChange = this.change.on;
   private painting: NodeJS.Timeout | undefined;
   private readonly painted = new WeakMap<LensDocument, Painted>();
+  private readonly paintTimes: number[] = [];
   channel: Channel;
 
   constructor(readonly services: Services) {
@@ -111,6 +114,8 @@ export class RoutingLens extends Disposables {
   /** Takes the tints away; a page that is open stays. */
   clear(entry: LensEntry): void {
     entry.shown = false;
+    const times = [...this.paintTimes].sort((a, b) => a - b);
+    if (times.length > 0) this.services.log.info(`routing: ${times.length} paints, median ${times[times.length >> 1].toFixed(1)} ms, slowest ${times[times.length - 1].toFixed(1)} ms`);
     for (const editor of this.editorsOf(entry)) this.painter.clear(editor);
     if (!this.panels.has(entry)) this.drop(entry);
     this.follow();
@@ -232,7 +237,10 @@ export class RoutingLens extends Disposables {
       const entry = this.entryOf(editor.document.uri);
       // An edit that has not reached us yet would be painted at wrong places.
       if (!entry?.shown || entry.document.lines.count !== editor.document.lineCount) continue;
-      this.painted.set(entry.document, this.painter.paint(editor, entry.document, { channel: this.channel, summary: readSetting('modulens.routingSummary', entry.uri) }));
+      const painted = this.painter.paint(editor, entry.document, { channel: this.channel, summary: readSetting('modulens.routingSummary', entry.uri) });
+      this.painted.set(entry.document, painted);
+      this.paintTimes.push(painted.milliseconds);
+      if (this.paintTimes.length > MOST_TIMES) this.paintTimes.shift();
     }
     const { active } = this;
     this.status.update(active?.document ?? null, this.channel, this.services.engine.state, active ? (this.painted.get(active.document) ?? null) : null);

@@ -78,6 +78,7 @@ export class RoutingPanel extends Disposables {
       stale: document.isStale,
       error: document.error,
     });
+    if (document.isRunning && document.progress) this.page.post({ type: 'analysis/progress', progress: document.progress });
   }
 
   private async receive(message: PageMessage): Promise<void> {

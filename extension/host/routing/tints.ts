@@ -72,10 +72,10 @@ export interface TintSource {
 
 /**
  * Ranges of the lines `[first, last]`, equal neighbours as one. When there are more than `budget`, words and then
- * lines take the tint that most of their characters have; which of them is said with the ranges.
+ * lines take the tint that most of their characters have; which of them is said with the ranges. `finest` is where to begin.
  */
-export function tintRanges(sources: readonly TintSource[], first: number, last: number, budget: number): { readonly ranges: readonly TintRange[]; readonly granularity: Granularity } {
-  for (const granularity of GRANULARITIES) {
+export function tintRanges(sources: readonly TintSource[], first: number, last: number, budget: number, finest: Granularity = 'token'): { readonly ranges: readonly TintRange[]; readonly granularity: Granularity } {
+  for (const granularity of GRANULARITIES.slice(GRANULARITIES.indexOf(finest))) {
     const ranges: TintRange[] = [];
     for (const source of sources) collect(source, first, last, granularity, ranges);
     if (ranges.length <= budget || granularity === 'line') return { ranges: ranges.slice(0, budget), granularity };

@@ -104,9 +104,9 @@ describe('routing a document', () => {
     const done = document.route();
     const { run } = engine.asked[0].params as { run: string };
     engine.tell({ name: 'run/progress', params: { run: 'other', progress: { stage: 'x', done: 0, total: 1, etaSeconds: null } } });
-    expect(document.stage).toBe('');
+    expect(document.progress).toBeNull();
     engine.tell({ name: 'run/progress', params: { run, progress: { stage: 'layer 2: finding experts', done: 0, total: 1, etaSeconds: null } } });
-    expect([document.stage, document.state]).toEqual(['layer 2: finding experts', 'running']);
+    expect([document.progress?.stage, document.state]).toEqual(['layer 2: finding experts', 'running']);
     await answer();
     await done;
   });

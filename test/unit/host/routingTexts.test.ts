@@ -23,7 +23,7 @@ describe('hovers', () => {
   const hover = hoverMarkdown(tokenFacts(trace, 1, 2, null), LINKS, 't7', 'dark');
 
   it('tell token, experts, margin and entropy, layers, links, in this order', () => {
-    const places = ['`·two`', 'token 3 of 4', 'L1', '| expert |', '0.70', 'chosen', 'margin 0.50', 'entropy 0.85 of 1.39 nats', 'chance 0.25', 'L0 ', ' L2', '---', '[Pin](command:modulens.pinToken'].map((part) => hover.indexOf(part));
+    const places = ['`·two`', 'token 3 of 4', 'L1', '| expert', '0.70', 'chosen', 'margin 0.50', 'entropy 0.85 of 1.39 nats', 'chance 0.25', 'L0 ', ' L2', '---', '[Pin](command:modulens.pinToken'].map((part) => hover.indexOf(part));
     expect(places.every((at) => at >= 0)).toBe(true);
     expect([...places].sort((a, b) => a - b)).toEqual(places);
     expect(hover.match(/chosen/g)).toHaveLength(1);

@@ -115,6 +115,7 @@ describe('ranges', () => {
     expect(counts.map(({ granularity }) => granularity)).toEqual(['token', 'word', 'line']);
     for (const { ranges } of counts) expect(ranges.reduce((sum, { start, end }) => sum + end - start, 0)).toBe("it's a-b c1 d2!x-y z's".length);
     expect(counts[2].ranges).toHaveLength(2);
+    expect(tintRanges([source], 0, 99, 1000, 'word').granularity).toBe('word');
   });
 
   it('of a line of 50 KB stay within the budget', () => {
