@@ -1,10 +1,11 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Frame, FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { analyze, finished, SAMPLE } from './gestures';
-import { chooseTheme, openWorkbench, treeRow, unexpectedErrors, webview, webviewFrame } from './lib.mjs';
+import { analyze, finished, RUN_MS, SAMPLE } from './gestures';
+import { chooseTheme, openWorkbench, runCommand, treeRow, unexpectedErrors, webview, webviewFrame } from './lib.mjs';
+import { checkRaster } from './pages/rasterCheck.mjs';
 
 const NAME = 'modulens-sample';
 /** VS Code's four theme kinds by a theme of each. */
@@ -16,6 +17,13 @@ const THEMES = [
 ] as const;
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 const VIEWPORT = { width: 1440, height: 900 };
+/** Records of two kinds, for the routing page. */
+const KINDS = [
+  { label: 'prose', text: 'The harbour was quiet before dawn. Gulls turned over the slack water, and somewhere a rope creaked against its post.' },
+  { label: 'code', text: 'def parse(line: str) -> dict:\n    key, value = line.split("=", 1)\n    return {key.strip(): value.strip()}' },
+  { label: 'prose', text: 'Nobody spoke; the tide did the talking while the first lamp went out and the boats came in.' },
+  { label: 'code', text: 'for item in items:\n    if item.size > limit:\n        raise ValueError(f"too large: {item!r}")' },
+];
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -23,7 +31,10 @@ let bench: Awaited<ReturnType<typeof openWorkbench>>;
 let page: Page;
 
 beforeAll(async () => {
-  bench = await openWorkbench({ fill: (workspace: string) => cpSync(SAMPLE, path.join(workspace, NAME), { recursive: true }), viewport: VIEWPORT });
+  bench = await openWorkbench({ fill: (workspace: string) => {
+    cpSync(SAMPLE, path.join(workspace, NAME), { recursive: true });
+    writeFileSync(path.join(workspace, 'kinds.jsonl'), KINDS.map((row) => JSON.stringify(row)).join('\n'));
+  }, viewport: VIEWPORT });
   page = bench.page as Page;
 });
 afterAll(async () => {
@@ -89,9 +100,25 @@ async function openTensors(): Promise<FrameLocator> {
   return frame;
 }
 
+/** Routing shown on a text with labels, then its page. */
+async function openRouting(): Promise<FrameLocator> {
+  await treeRow(page, 'kinds.jsonl').dblclick();
+  await page.locator('.tab.active', { hasText: 'kinds.jsonl' }).first().waitFor();
+  await page.locator('.codelens-decoration a', { hasText: 'Show routing' }).first().click();
+  await page.locator('.quick-input-widget .monaco-list-row', { hasText: 'The sample checkpoint' }).click();
+  await page.locator('.statusbar-item[id$="modulens.routing"]', { hasText: /\d tokens?/ }).waitFor({ timeout: RUN_MS });
+  await runCommand(page, 'Modulens: Open Routing in Heatmap');
+  const frame = webview(page) as FrameLocator;
+  await frame.locator('body[data-page="routing"]').waitFor();
+  await frame.locator('.strip canvas').first().waitFor();
+  await frame.locator('.figure .mono').first().waitFor();
+  return frame;
+}
+
 const PAGES = [
   { name: 'analysis', open: async () => { const frame = await analyze(page, NAME); await finished(frame); await frame.locator('.graph g.node').first().waitFor(); await frame.locator('.details .blocks').waitFor(); return frame; }, stops: [/layer/i, /expert|node/i, /Table/, /Export/, /Run again/] },
   { name: 'tensors', open: openTensors, stops: [/Filter tensors/, /Tensors by module path/, /The chosen tensor/] },
+  { name: 'routing', open: openRouting, stops: [/Choose the router/, /Table/, /Export/, /Sites by experts/, /Tokens by site/, /Flow of tokens/, /Kinds of text/, /Experts kept/, /Figures/] },
 ] as const;
 
 describe.each(PAGES)('the $name page', ({ name, open, stops: expected }) => {
@@ -130,6 +157,14 @@ describe.each(PAGES)('the $name page', ({ name, open, stops: expected }) => {
     expect(scroll).toBeLessThanOrEqual(client + 1);
     expect(found).toEqual([]);
   });
+});
+
+it('the raster of the routing page draws the numbers of its table', async () => {
+  const frame = webview(page) as FrameLocator;
+  await frame.locator('body[data-page="routing"]').waitFor();
+  const { cells, wrong } = await checkRaster(frame);
+  expect(cells).toBeGreaterThan(20);
+  expect(wrong).toEqual([]);
 });
 
 it('no page error, no request to another machine', () => {

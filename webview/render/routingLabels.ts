@@ -79,9 +79,19 @@ export function labelsLayouts(labels: readonly string[], plotted: readonly numbe
   });
 }
 
-/** The end of the scale that all experts share. */
-export function labelsLimit(cells: readonly LabelCell[]): number {
-  return niceLimit(Math.max(0.05, ...cells.flatMap((cell) => [cell.high, cell.nullHigh]).filter(Number.isFinite)));
+/** The scale that all experts share: from zero, or from as far below as above where weights are signed. */
+export function labelsDomain(cells: readonly LabelCell[]): readonly [number, number] {
+  let most = 0.05;
+  let least = 0;
+  for (const cell of cells) {
+    for (const value of [cell.low, cell.high, cell.nullLow, cell.nullHigh]) {
+      if (!Number.isFinite(value)) continue;
+      most = Math.max(most, Math.abs(value));
+      least = Math.min(least, value);
+    }
+  }
+  const limit = niceLimit(most);
+  return [least < -0.001 ? -limit : 0, limit];
 }
 
 export function labelAt(layout: LabelsLayout, x: number, y: number): { readonly label: number; readonly column: number } | null {
@@ -91,7 +101,7 @@ export function labelAt(layout: LabelsLayout, x: number, y: number): { readonly 
 }
 
 /** Kinds of text by experts as intervals on one scale: band and tick = shuffled labels; numbers only above chance. */
-export function drawLabels(cells: readonly LabelCell[], labels: readonly string[], tokens: readonly number[], axis: ExpertAxis, layout: LabelsLayout, limit: number, palette: RoutingPalette): Drawing {
+export function drawLabels(cells: readonly LabelCell[], labels: readonly string[], tokens: readonly number[], axis: ExpertAxis, layout: LabelsLayout, [least, limit]: readonly [number, number], palette: RoutingPalette): Drawing {
   const marks: Mark[] = [];
   const pad = Math.min(12, layout.cell * 0.14);
   const span = layout.cell - pad;
@@ -121,7 +131,7 @@ export function drawLabels(cells: readonly LabelCell[], labels: readonly string[
     const place = layout.columns.indexOf(cell.column);
     if (place < 0) continue;
     const x0 = layout.names + place * layout.cell;
-    const at = (value: number): number => round(x0 + (span * Math.max(0, Math.min(limit, value))) / limit);
+    const at = (value: number): number => round(x0 + (span * (Math.max(least, Math.min(limit, value)) - least)) / (limit - least));
     const y = layout.top + cell.label * layout.row;
     const middle = y + layout.row / 2;
     const colour = cell.told ? axis.columns[cell.column]?.colour ?? 'var(--ml-cat-8)' : 'var(--ml-inside)';
@@ -137,7 +147,7 @@ export function drawLabels(cells: readonly LabelCell[], labels: readonly string[
     }
     marks.push({ kind: 'rect', x: x0, y, width: layout.cell, height: layout.row, fill: 'none', name: 'hit', tip });
   }
-  note(layout.names, bottom + 14, '0', { mono: true });
+  note(layout.names, bottom + 14, axisNumber(least), { mono: true });
   note(layout.names + span, bottom + 14, axisNumber(limit), { anchor: 'end', mono: true });
   return { width: layout.width, height: layout.height, marks };
 }

@@ -61,7 +61,9 @@ export interface OverviewLayout {
 
 const GAP = 12;
 const FIRST = 50;
-const SECOND = 56;
+const SECOND = 64;
+/** Dots at the end of a scale reach over it. */
+const EDGE = 5;
 const LOAD = 30;
 const TOP = 38;
 /** Below this many pixels a column has no gap and rows are painted as one raster. */
@@ -79,13 +81,13 @@ export function overviewLayout(rows: readonly SiteRow[], columns: number, width:
   const row = rowHeight(rows.length);
   const longest = Math.max(2, ...rows.map((r) => (row < 14 ? String(r.layer).length + 1 : r.name.length)));
   const left = (grouped && row >= 14 ? 16 : 0) + Math.min(84, Math.ceil(longest * 7) + 12);
-  const room = width - left - FIRST - SECOND - 2 * GAP - 2;
+  const room = width - left - FIRST - SECOND - 2 * GAP - EDGE;
   const raw = Math.min(grouped ? 34 : 26, room / columns);
   const cell = raw >= 2 ? Math.floor(raw) : Math.max(0.5, raw);
   const y = rows.map((r, i) => TOP + i * row + (grouped ? r.group * 8 : 0));
   const bottom = (y[y.length - 1] ?? TOP) + row;
   const right = left + cell * columns;
-  return { width: right + GAP + FIRST + GAP + SECOND, height: bottom + 10 + LOAD + 14 + 26, top: TOP, left, cell, row, columns, grouped, y, bottom, entropyX: right + GAP, entropyWidth: FIRST, apartX: right + GAP + FIRST + GAP, apartWidth: SECOND };
+  return { width: right + GAP + FIRST + GAP + SECOND + EDGE, height: bottom + 10 + LOAD + 14 + 26, top: TOP, left, cell, row, columns, grouped, y, bottom, entropyX: right + GAP, entropyWidth: FIRST, apartX: right + GAP + FIRST + GAP, apartWidth: SECOND };
 }
 
 /** Row and column under a point; null outside. Points in a row's margins give the row with column -1. */

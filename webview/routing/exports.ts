@@ -2,7 +2,7 @@ import type { Drawing, Mark } from '../render/drawing';
 import { moved } from '../render/drawing';
 import { drawCoverage } from '../render/routingCoverage';
 import { drawFlow } from '../render/routingFlow';
-import { drawLabels, labelsLayouts, labelsLimit, plottedColumns } from '../render/routingLabels';
+import { drawLabels, labelsLayouts, labelsDomain, plottedColumns } from '../render/routingLabels';
 import { drawOverview, overviewLayout } from '../render/routingOverview';
 import { drawPairs, pairsLayout } from '../render/routingPairs';
 import { routingFacts } from '../render/routingFinding';
@@ -90,7 +90,7 @@ function sheet(context: PageContext, page: PageTables, finding: string): Drawing
     text(MARGIN, y, `Experts by kind of text at ${rows[site]?.words ?? ''}: share of routing weight, 95 % interval, band = shuffled labels`, { bold: true });
     y += 12;
     for (const layout of labelsLayouts(summary.labels, plottedColumns(cells, axis.columns.length), WIDTH - 2 * MARGIN)) {
-      marks.push(...moved(drawLabels(cells, summary.labels, summary.tokensPerLabel, axis, layout, labelsLimit(cells), palette).marks, MARGIN, y));
+      marks.push(...moved(drawLabels(cells, summary.labels, summary.tokensPerLabel, axis, layout, labelsDomain(cells), palette).marks, MARGIN, y));
       y += layout.height + 12;
     }
     y += 12;
@@ -98,7 +98,7 @@ function sheet(context: PageContext, page: PageTables, finding: string): Drawing
   let tall = 0;
   const flow = currentFlow(context);
   if (flow) {
-    text(MARGIN, y, 'Flow between neighbouring sites (coloured: above independence)', { bold: true });
+    text(MARGIN, y, 'Flow (coloured: above independence)', { bold: true });
     const drawing = drawFlow(flow, rows, axis, 380, site, token === null ? -1 : model.counted.tokens.indexOf(token), palette);
     marks.push(...moved(drawing.marks, MARGIN, y + 12));
     tall = drawing.height;

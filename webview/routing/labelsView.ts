@@ -1,5 +1,5 @@
 import type { LabelCell, LabelsLayout } from '../render/routingLabels';
-import { drawLabels, labelAt, labelCells, labelCellText, labelsLayouts, labelsLimit, plottedColumns, PLOTS_MOST } from '../render/routingLabels';
+import { drawLabels, labelAt, labelCells, labelCellText, labelsLayouts, labelsDomain, plottedColumns, PLOTS_MOST } from '../render/routingLabels';
 import { el, replace } from '../ui/dom';
 import { drawSvg } from '../ui/drawSvg';
 import type { PageContext } from './context';
@@ -41,7 +41,7 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
     const plotted = plottedColumns(cells, axis.columns.length);
     parts.caption.textContent = `share of routing weight with 95 % interval; band: shuffled labels${axis.columns.length > PLOTS_MOST ? `; the ${plotted.length} of ${axis.columns.length} experts furthest from it` : ''}`;
     layouts = labelsLayouts(summary.labels, plotted, widthOf(parts.body));
-    const limit = labelsLimit(cells);
+    const limit = labelsDomain(cells);
     replace(box, layouts.map((layout) => drawSvg(drawLabels(cells, summary.labels, summary.tokensPerLabel, axis, layout, limit, context.palette()))));
   };
 

@@ -2,6 +2,7 @@ import type { Score } from '../../extension/protocol/score';
 import { formatNumber, isEvidence } from '../../extension/protocol/score';
 import { effectiveExperts, loadMetrics, runs } from '../render/routingMetrics';
 import type { Cell, DataTable } from '../render/table';
+import { SEMANTICS } from '../render/routingScale';
 import { scoreTip } from '../render/scoreText';
 import { drawTrack } from '../render/track';
 import type { Child } from '../ui/dom';
@@ -28,7 +29,9 @@ function linesOf(context: PageContext): readonly Line[] {
   if (!own || !stats) return [];
   const load = loadMetrics(stats.uses, stats.n, Math.min(own.k, own.E), stats.mean);
   const lengths = runs(stats.tops).map(([, length]) => length);
-  const effective = effectiveExperts(stats.mean);
+  // Shares of weight mean something only where weights of a token are shares.
+  const sums = SEMANTICS[own.semantics].sums;
+  const effective = sums ? effectiveExperts(stats.mean) : null;
   const divergence = model.divergence?.[site] ?? null;
   const switches = model.switches(site);
   return [
@@ -38,7 +41,7 @@ function linesOf(context: PageContext): readonly Line[] {
     { name: 'load, CV', value: load?.variation ?? null, even: 0, limit: Math.max(1, load?.variation ?? 0), means: 'standard deviation over mean of the loads' },
     { name: 'load, Gini', value: load?.gini ?? null, even: 0, limit: 1, means: 'Gini coefficient of the loads' },
     { name: 'largest load', value: load?.peak ?? null, even: 1, limit: Math.max(own.E / own.k, load?.peak ?? 0), means: 'largest load over mean load' },
-    { name: 'balance loss', value: load?.auxiliary ?? null, even: own.k, limit: Math.max(2 * own.k, load?.auxiliary ?? 0), means: 'E times the sum of share of tokens by mean weight' },
+    { name: 'balance loss', value: sums ? load?.auxiliary ?? null : null, even: own.k, limit: Math.max(2 * own.k, load?.auxiliary ?? 0), means: 'E times the sum of share of tokens by mean weight' },
     { name: 'longest run', value: lengths.length > 0 ? Math.max(...lengths) : null, even: null, limit: Math.max(4, ...lengths), means: 'most tokens in a row with one first expert' },
   ];
 }

@@ -25,8 +25,6 @@ interface Kept {
 
 /** Drawing work of one frame that can wait for the next, in milliseconds. */
 const DRAW_BUDGET = 4;
-/** Selections that were sent and may come back. */
-const ECHOES = 32;
 
 /** State of the routing page: what the host told, what is chosen, the numbers that have come. */
 export class RoutingModel {
@@ -56,7 +54,6 @@ export class RoutingModel {
   readonly #changes = new Set<Change>();
   readonly #stats = new Map<number, SiteStats>();
   readonly #switches = new Map<number, Score>();
-  readonly #echoes: string[] = [];
   #counted: Counted | null = null;
   #axis: ExpertAxis | null = null;
   readonly #later = new Map<string, () => void>();
@@ -272,11 +269,7 @@ export class RoutingModel {
   }
 
   #receiveSelection(selection: RoutingSelection): void {
-    const echo = this.#echoes.indexOf(JSON.stringify(selection));
-    if (echo >= 0) {
-      this.#echoes.splice(0, echo + 1);
-      return;
-    }
+    if (JSON.stringify(selection) === JSON.stringify(this.selection)) return;
     this.selection = selection;
     if (this.token !== null) this.anchor = this.token;
     this.changed('selection', 'anchor');
@@ -284,8 +277,6 @@ export class RoutingModel {
 
   #post(): void {
     this.#pendingPost = false;
-    this.#echoes.push(JSON.stringify(this.selection));
-    if (this.#echoes.length > ECHOES) this.#echoes.shift();
     this.#bridge.post({ type: 'routing/select', selection: this.selection });
   }
 

@@ -7,7 +7,7 @@
  *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
  *                                   [--frames]
  *
- * Exits 1 when a page logs an error, breaks its policy, scrolls sideways or has an A/AA violation.
+ * Exits 1 when a page logs an error, breaks its policy, scrolls sideways, has an A/AA violation, or draws other numbers than its table.
  */
 import { createServer } from 'node:http';
 import fs from 'node:fs';
@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
 import { chromium } from 'playwright-core';
 import { measureFrames } from './frames.mjs';
+import { checkRaster } from './rasterCheck.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(HERE, '../../..');
@@ -49,7 +50,10 @@ const CASES = {
     menu: { query: 'layer=7&expert=4', act: async (page) => page.getByRole('button', { name: /Export/ }).click() },
   },
   routing: {
-    normal: { query: '' },
+    normal: { query: '', check: async (page) => {
+      const { cells, wrong } = await checkRaster(page);
+      return cells < 100 ? [`only ${cells} cells were compared with the table`] : wrong.slice(0, 5);
+    } },
     sites: { query: 'kind=sites' },
     running: { query: 'state=running' },
     error: { query: 'state=error' },
@@ -61,7 +65,7 @@ const CASES = {
     signed: { query: 'semantics=signed' },
     sigmoid: { query: 'semantics=sigmoid' },
     sub: { query: 'kind=sites&semantics=sub-simplex' },
-    filter: { query: '', act: (page) => page.getByLabel('Text').selectOption('label:code') },
+    filter: { query: '', act: (page) => page.getByLabel('Text', { exact: true }).selectOption('label:code') },
     table: { query: '', act: (page) => page.keyboard.press('t') },
     menu: { query: '', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
   },
@@ -167,6 +171,7 @@ async function shoot() {
             const faults = await page.evaluate(() => window.sentMessages.filter((message) => message.type === 'fault').map((message) => message.message));
             problems.push(...faults.map((fault) => `${label}: ${fault}`));
             if (args.out) await page.screenshot({ path: path.join(args.out, `${label}.png`), fullPage: args.full });
+            if (look.check) problems.push(...(await look.check(page)).map((text) => `${label}: ${text}`));
             if (axe) problems.push(...(await violations(page, axe)).map((text) => `${label}: ${text}`));
             await context.close();
           }

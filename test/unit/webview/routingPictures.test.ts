@@ -9,7 +9,7 @@ import { coverageCurve, drawCoverage, untouched } from '../../../webview/render/
 import { expertAxis, expertOrders, letterOf } from '../../../webview/render/routingExperts';
 import { routingFacts, routingFinding } from '../../../webview/render/routingFinding';
 import { drawFlow, flowPicture, neighbours } from '../../../webview/render/routingFlow';
-import { drawLabels, labelAt, labelCells, labelsLayouts, labelsLimit, plottedColumns } from '../../../webview/render/routingLabels';
+import { drawLabels, labelAt, labelCells, labelsLayouts, labelsDomain, plottedColumns } from '../../../webview/render/routingLabels';
 import type { OverviewInput } from '../../../webview/render/routingOverview';
 import type { OverviewCell } from '../../../webview/render/routingOverview';
 import { drawOverview, isInside, overviewAt, overviewLayout, rowHeight } from '../../../webview/render/routingOverview';
@@ -249,7 +249,7 @@ describe('kinds of text, flow, pairs, coverage', () => {
       const layouts = labelsLayouts(layers.summary.labels, plottedColumns(cells, 8), width);
       expect(layouts.flatMap((layout) => layout.columns)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
       for (const layout of layouts) expect(layout.width).toBeLessThanOrEqual(width);
-      const circles = layouts.flatMap((layout) => drawLabels(cells, layers.summary.labels, layers.summary.tokensPerLabel, axis, layout, labelsLimit(cells), PALETTE).marks.filter((mark) => mark.kind === 'circle'));
+      const circles = layouts.flatMap((layout) => drawLabels(cells, layers.summary.labels, layers.summary.tokensPerLabel, axis, layout, labelsDomain(cells), PALETTE).marks.filter((mark) => mark.kind === 'circle'));
       expect(circles).toHaveLength(40);
       expect(circles.filter((mark) => mark.kind === 'circle' && mark.fill === 'var(--ml-inside)')).toHaveLength(cells.filter((cell) => !cell.told).length);
       expect(labelAt(layouts[0], layouts[0].names + 2, layouts[0].top + 2)).toEqual({ label: 0, column: 0 });
