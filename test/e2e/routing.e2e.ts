@@ -169,6 +169,40 @@ describe('the Routing Lens on a text', () => {
   });
 });
 
+describe('the picker behind the status bar', () => {
+  const pick = async (...rows: readonly (string | RegExp)[]): Promise<void> => {
+    await status().first().click();
+    for (const row of rows) await page.locator('.quick-input-widget .monaco-list-row', { hasText: row }).first().click();
+  };
+
+  it('chooses what the tint means', async () => {
+    const before = await tints();
+    await pick(/^\s*Tint/, /^\s*entropy/);
+    await until(async () => /tint: entropy/.test(await statusText()), { what: 'the channel' });
+    await until(async () => JSON.stringify(await tints()) !== JSON.stringify(before), { what: 'other tints' });
+    await pick(/^\s*Tint/, /^\s*weight/);
+    await until(async () => /tint: weight/.test(await statusText()), { what: 'the channel' });
+  });
+
+  it('routes with another router and back', async () => {
+    await pick(/^\s*Router/, /^\s*Similarity/);
+    await lens(/^similarity k = \d+ of \d+/).waitFor({ timeout: RUN_MS });
+    await settled();
+    await pick(/^\s*Router/, /^\s*Avg-k/);
+    await lens(/^avg-k k = \d+ of \d+/).waitFor({ timeout: RUN_MS });
+    await settled();
+  });
+
+  it('shows each layer while one looks through the list, and goes back on Escape', async () => {
+    const before = await layer();
+    await pick(/^\s*Layer/);
+    await page.keyboard.press('ArrowDown');
+    await until(async () => (await layer()) === before + 1, { what: 'the layer of the list' });
+    await page.keyboard.press('Escape');
+    await until(async () => (await layer()) === before, { what: 'the layer before' });
+  });
+});
+
 describe('other texts', () => {
   it('JSON lines: one block a record, spans on the raw escapes', async () => {
     await openFile('rows.jsonl');

@@ -16,7 +16,7 @@ export class BlockState {
   routed: string | null = null;
   request: AbortController | null = null;
   private spans: { readonly lines: LineTable; readonly trace: TraceView; readonly block: TextBlock; readonly index: SpanIndex } | null = null;
-  private colours: { readonly key: string; readonly trace: TraceView; readonly names: Names; readonly tints: Int8Array } | null = null;
+  private counted: { readonly trace: TraceView; readonly record: number; readonly placed: number } | null = null;
 
   constructor(
     /** Names the block to the engine over its edits. */
@@ -65,12 +65,30 @@ export class BlockState {
     return this.spans.index;
   }
 
+  /** Tint classes of the trace's tokens; null while the site's numbers are not there. */
   tints(site: number, channel: Channel, names: Names): Int8Array | null {
-    if (this.trace === null || !this.trace.has(site)) return null;
-    const key = `${site} ${channel}`;
-    if (this.colours?.key !== key || this.colours.trace !== this.trace || this.colours.names !== names) this.colours = { key, trace: this.trace, names, tints: tintTokens(this.trace, site, channel, names) };
-    return this.colours.tints;
+    return this.trace?.has(site) ? tintsOf(this.trace, site, channel, names) : null;
   }
+
+  /** Tokens that have a place in the text. */
+  get placedTokens(): number {
+    const { trace, record } = this;
+    if (trace === null) return 0;
+    if (this.counted?.trace !== trace || this.counted.record !== record) this.counted = { trace, record, placed: this.tokens.filter((token) => trace.head.tokens[token].start !== null).length };
+    return this.counted.placed;
+  }
+}
+
+/** Tints by trace: blocks that were routed together share them. */
+const known = new WeakMap<TraceView, { readonly key: string; readonly names: Names; readonly tints: Int8Array }>();
+
+function tintsOf(trace: TraceView, site: number, channel: Channel, names: Names): Int8Array {
+  const key = `${site} ${channel}`;
+  const found = known.get(trace);
+  if (found?.key === key && found.names === names) return found.tints;
+  const tints = tintTokens(trace, site, channel, names);
+  known.set(trace, { key, names, tints });
+  return tints;
 }
 
 /** Block states after an edit: carried ones keep trace and session, those that are gone are cancelled. */

@@ -45,6 +45,6 @@ function stateOf(document: LensDocument, engine: EngineState, painted: Painted |
   if (engine === 'starting') return { kind: 'starting' };
   if (document.isStale && document.blocks.length > 0) return { kind: 'stale', tokens: document.blocks.reduce((sum, block) => sum + block.staleTokens, 0) };
   if (document.isRunning) return { kind: 'running', stage: document.progress?.stage ?? '' };
-  const tokens = document.blocks.reduce((sum, block) => sum + block.tokens.filter((token) => block.trace?.head.tokens[token].start !== null).length, 0);
+  const tokens = document.blocks.reduce((sum, block) => sum + block.placedTokens, 0);
   return { kind: 'shown', tokens, pinned: document.selection.value.pinned.length, granularity: painted?.granularity ?? 'token', letters: isHighContrast(themeShade()), left: document.left };
 }

@@ -5,7 +5,7 @@ import type { LensDocument } from './lensDocument';
 import { type LineRange, staleRanges, tokenRanges } from './lineRanges';
 import { lineSummary } from './lensText';
 import { hueOfClass, markOfHue, solidColorId } from './palette';
-import { spansOfLines } from './spanIndex';
+import { type SpanIndex, spansOfLines } from './spanIndex';
 import { type Channel, type Granularity, type SwitchMark, switchMarks, type TintRange, tintRanges, type TintSource } from './tints';
 
 /** Live tint ranges; with ruler marks and the rest they stay below 1,000 (thousands of decorations make typing slow). */
@@ -30,7 +30,7 @@ export interface Painted {
 /** Paints documents into editors and remembers what each editor has, so that only types that changed are set. */
 export class Painter {
   private readonly set = new WeakMap<vscode.TextEditor, Map<vscode.TextEditorDecorationType, string>>();
-  private readonly marks = new WeakMap<Int8Array, { readonly site: number; readonly marks: readonly SwitchMark[]; readonly index: unknown }>();
+  private readonly marks = new WeakMap<BlockState, { readonly tints: Int8Array; readonly index: SpanIndex; readonly share: number; readonly marks: readonly SwitchMark[] }>();
 
   constructor(private readonly decorations: LensDecorations) {}
 
@@ -70,7 +70,10 @@ export class Painter {
       if (hue === before && line === range.line) return [];
       [before, line] = [hue, range.line];
       const letter = (head && markOfHue(head, document.site, hue, document.names)) ?? '+';
-      return [{ range: new vscode.Range(range.line, range.start, range.line, range.start + 1), key: letter, renderOptions: { before: { contentText: letter, color: new vscode.ThemeColor(solidColorId(hue)), fontWeight: 'bold' } } }];
+      // Before the word, not before the blank that belongs to it.
+      const text = document.lines.lineText(range.line).slice(range.start, range.end);
+      const column = range.start + Math.max(0, text.search(/\S/));
+      return [{ range: new vscode.Range(range.line, column, range.line, column + 1), key: letter, renderOptions: { before: { contentText: letter, color: new vscode.ThemeColor(solidColorId(hue)), fontWeight: 'bold' } } }];
     });
     this.applyOptions(editor, this.decorations.letter, letters);
   }
@@ -78,11 +81,12 @@ export class Painter {
   private paintRuler(editor: vscode.TextEditor, document: LensDocument, sources: readonly BlockSource[]): void {
     const share = Math.max(1, Math.floor(RULER_BUDGET / Math.max(1, sources.length)));
     const marks = sources.flatMap(({ block, source }) => {
-      const known = this.marks.get(source.tints);
-      if (known?.site === document.site && known.index === source.index) return known.marks;
-      const made = block.trace ? switchMarks(source, block.trace, document.site, share) : [];
-      this.marks.set(source.tints, { site: document.site, marks: made, index: source.index });
-      return made;
+      const { tints, index } = source;
+      const known = this.marks.get(block);
+      if (known?.tints === tints && known.index === index && known.share === share) return known.marks;
+      const marks = block.trace ? switchMarks(source, block.trace, document.site, share) : [];
+      this.marks.set(block, { tints, index, share, marks });
+      return marks;
     });
     this.decorations.ruler.forEach((type, hue) => this.apply(editor, type, marks.filter((mark) => mark.hue === hue).map(({ line, column }) => ({ line, start: column, end: column + 1 }))));
   }

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { failure } from '../../protocol/errors';
+import { type ErrorRecord, failure } from '../../protocol/errors';
 import { mayRun } from '../analysisPanel';
 import { readSetting, setContext } from '../contributions';
 import { Disposables, Emitter } from '../disposables';
@@ -90,10 +90,10 @@ export class RoutingLens extends Disposables {
     const document = uri ? await vscode.workspace.openTextDocument(uri) : vscode.window.activeTextEditor?.document;
     if (!document || document.uri.scheme === 'output') throw failure('routing/no-editor', {});
     const known = this.entryOf(document.uri);
-    const chosen = choice ?? known?.document.choice ?? rememberedChoice(this.services) ?? (await askChoice(this.services));
+    const usual = known && isModelsFault(known.document.error) ? undefined : (known?.document.choice ?? rememberedChoice(this.services));
+    const chosen = choice ?? usual ?? (await askChoice(this.services));
     if (!chosen) return undefined;
     if (!mayRun(chosen.path, this.services.context)) throw failure('workspace/untrusted', { what: 'Showing routing' });
-    await rememberChoice(this.services, chosen);
     const entry = known ?? this.open(document, chosen);
     entry.shown = true;
     this.follow();
@@ -108,6 +108,7 @@ export class RoutingLens extends Disposables {
     await entry.document.route(chosen);
     first.dispose();
     if (entry.document.error) this.services.log.error(`routing ${entry.document.name}: ${entry.document.error.message}`);
+    if (!isModelsFault(entry.document.error)) await rememberChoice(this.services, chosen);
     return entry;
   }
 
@@ -251,6 +252,11 @@ export class RoutingLens extends Disposables {
     for (const { document } of this.entries.values()) document.dispose();
     this.decorations.dispose();
   }
+}
+
+/** Whether another checkpoint or router might do better: then the next time asks again. */
+function isModelsFault(error: ErrorRecord | null): boolean {
+  return error !== null && /^(checkpoint|model|probe|runtime|analysis)\/|^routing\/(no-router|library|import)$/.test(error.code);
 }
 
 function settingsFor(uri: vscode.Uri): RoutingSettings {
