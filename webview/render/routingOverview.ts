@@ -83,7 +83,7 @@ export function overviewLayout(rows: readonly SiteRow[], columns: number, width:
   const left = (grouped && row >= 14 ? 16 : 0) + Math.min(84, Math.ceil(longest * 7) + 12);
   const room = width - left - FIRST - SECOND - 2 * GAP - EDGE;
   const raw = Math.min(grouped ? 34 : 26, room / columns);
-  const cell = raw >= 2 ? Math.floor(raw) : Math.max(0.5, raw);
+  const cell = raw >= 2 ? Math.floor(raw) : Math.max(0.25, raw);
   const y = rows.map((r, i) => TOP + i * row + (grouped ? r.group * 8 : 0));
   const bottom = (y[y.length - 1] ?? TOP) + row;
   const right = left + cell * columns;

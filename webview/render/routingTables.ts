@@ -21,7 +21,7 @@ export function overviewTable(input: OverviewInput, head: RoutingHead): DataTabl
   };
   return {
     id: 'overview', title: `Sites by experts: ${input.measureWords}`,
-    note: `n = ${formatNumber(input.n)} tokens. No preference: ${input.chanceWords}. A value is grey in the picture when the 95 % interval from blocks of 16 tokens holds that line. ${input.first.title} in nats; ${input.second.title} with its null.`,
+    note: `n = ${formatNumber(input.n)} tokens. No preference: ${input.chanceWords}. A value is grey in the picture when the 95 % interval from blocks of 16 tokens holds that line. Last columns: mean ${input.first.title} in nats, ${input.second.title} with the null.`,
     columns: ['Site', ...input.axis.columns.flatMap((style) => [style.mark === style.name.replace('expert ', '') ? style.mark : `${style.mark} ${style.name}`]), 'Told from even', input.first.title, input.second.title],
     rows: input.rows.map((row, s): Cell[] => {
       const cells = input.cells[s] ?? [];

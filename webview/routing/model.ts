@@ -124,20 +124,23 @@ export class RoutingModel {
       this.progress = message.progress;
       this.changed('progress');
     } else if (message.type === 'routing/state') {
-      const other = message.result?.key !== this.result?.key;
-      this.state = message.state;
+      // Without its summary a trace is not shown yet: the run goes on, as far as this page is concerned.
+      const result = message.summary ? message.result : null;
+      const other = result?.key !== this.result?.key;
+      this.state = message.result && !result && message.state === 'done' ? 'running' : message.state;
       this.source = message.source;
       this.modelName = message.model;
       this.stale = message.stale;
       this.error = message.error;
       this.texts = message.texts;
-      if (message.state !== 'running' && message.state !== 'starting') this.progress = null;
+      const working = this.state === 'running' || this.state === 'starting';
+      if (!working) this.progress = null;
       // A run in progress keeps what is shown, so that nothing moves until its own numbers are here.
-      if (message.result === null && this.result && (message.state === 'running' || message.state === 'starting')) {
+      if (result === null && this.result && working) {
         this.changed('run');
         return;
       }
-      this.result = message.result;
+      this.result = result;
       this.summary = message.summary;
       if (other) this.#newTrace();
       this.changed('run', ...(other ? ['trace' as const, 'selection' as const, 'anchor' as const] : []));

@@ -28,8 +28,9 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
   const rings = svg('path', { fill: 'var(--ml-page)', stroke: 'var(--ml-ink)', 'stroke-width': 2, 'pointer-events': 'none' });
   const frame = svg('rect', { fill: 'none', stroke: 'var(--ml-focus)', 'stroke-width': 2, 'pointer-events': 'none' });
   const frameEdge = svg('rect', { fill: 'none', stroke: 'var(--ml-page)', 'stroke-width': 4, 'pointer-events': 'none' });
+  const column = svg('rect', { fill: 'none', stroke: 'var(--ml-ink-dim)', 'stroke-width': 1, 'pointer-events': 'none', visibility: 'hidden' });
   const cursor = svg('rect', { fill: 'none', stroke: 'var(--ml-ink-strong)', 'stroke-width': 2, 'pointer-events': 'none', visibility: 'hidden' });
-  const marks = svg('svg', { class: 'over-marks', 'aria-hidden': 'true', focusable: 'false' }, frameEdge, frame, rings, cursor);
+  const marks = svg('svg', { class: 'over-marks', 'aria-hidden': 'true', focusable: 'false' }, column, frameEdge, frame, rings, cursor);
   box.append(tiles.node, marks);
   let input: OverviewInput | null = null;
   let layout: OverviewLayout | null = null;
@@ -62,6 +63,9 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     const x = layout.left - 1.5;
     const y = (layout.y[site] ?? 0) - 1.5;
     for (const rect of [frame, frameEdge]) for (const [name, value] of [['x', x], ['y', y], ['width', layout.cell * layout.columns + 2], ['height', layout.row + 2]] as const) rect.setAttribute(name, String(value));
+    const { expert } = model.selection;
+    column.setAttribute('visibility', expert === null ? 'hidden' : 'visible');
+    if (expert !== null) for (const [name, value] of [['x', layout.left + model.axis.columnOf(site, expert) * layout.cell - 1], ['y', layout.top - 1], ['width', Math.max(2, layout.cell + 1)], ['height', layout.bottom - layout.top + 1]] as const) column.setAttribute(name, String(value));
     let d = '';
     if (token !== null) {
       const r = layout.row >= 24 ? 3.5 : layout.row >= 14 ? 3 : 1.5;

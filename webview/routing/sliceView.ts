@@ -48,7 +48,7 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     const names = many ? 56 : 44;
     const chips = 10 + 3 * (9 + 7 * Math.max(1, ...axis.columns.slice(-1).map((style) => style.mark.length)));
     setCss(table, { '--names': `${names}px`, '--chips': `${chips}px` });
-    const width = Math.max(48, Math.min(widthOf(parts.body), 420) - names - chips - 52 - pins.length * PIN_WIDTH);
+    const width = Math.max(48, Math.min(widthOf(parts.body), 420) - names - chips - 52 - pins.length * (PIN_WIDTH + 6));
     const largest = Math.max(...sites.map((s) => (token === null ? 0 : Math.max(0, ...(model.numbers(s) ? ranked(model.numbers(s) as NonNullable<ReturnType<typeof model.numbers>>, token).slice(0, TOP).map((entry) => Math.abs(entry.weight)) : [])))));
     const limit = sliceLimit(head.sites, many ? 1 : Math.max(0.8, largest));
     const first = head.sites[sites[0] ?? 0];
