@@ -207,7 +207,7 @@ export class LensDocument implements Disposable {
       if ((result.head.records[0]?.cut ?? 0) > 0 && this.kind === 'text') return void this.route();
       const trace = new TraceView(result);
       const groups = trace.groups(this.site);
-      await this.fetch(trace, groups.slice(0, 1), controller.signal);
+      await this.readSlices(trace, groups.slice(0, 1), controller.signal);
       if (block.request !== controller) return;
       const move = block.trace && block.routed !== null ? renumber(block.trace.head, block.record, block.routed, result.head, text) : () => null;
       block.show(trace, 0, text);
@@ -216,7 +216,7 @@ export class LensDocument implements Disposable {
         this.selection.forget(move);
       }
       this.change.fire();
-      await this.fetch(trace, groups.slice(1), controller.signal);
+      await this.readSlices(trace, groups.slice(1), controller.signal);
       if (block.request === controller) block.request = null;
       if (this.hasPage && this.blocks.length === 1) void this.askNames(result, this.lifetime.signal);
       this.error = null;
@@ -242,14 +242,14 @@ export class LensDocument implements Disposable {
       const again = this.kind === 'text' && round + 1 < MOST_ROUNDS && this.shrinkWindows(result.head, blocks);
       const names = again ? null : this.askNames(result, signal);
       const groups = trace.groups(this.siteIn(result.head));
-      await this.fetch(trace, groups.slice(0, 1), signal);
+      await this.readSlices(trace, groups.slice(0, 1), signal);
       if (names) await Promise.race([names, new Promise((resolve) => setTimeout(resolve, NAMES_MS))]);
       if (this.run !== mine) return;
       this.adopt(text, blocks, trace, changed && round === 0);
       this.left = left;
       this.change.fire();
       if (again) continue;
-      await Promise.all([this.fetch(trace, groups.slice(1), signal), names]);
+      await Promise.all([this.readSlices(trace, groups.slice(1), signal), names]);
       return;
     }
   }
@@ -301,7 +301,7 @@ export class LensDocument implements Disposable {
     }
   }
 
-  private async fetch(trace: TraceView, groups: readonly { readonly from: number; readonly to: number }[], signal: AbortSignal): Promise<void> {
+  private async readSlices(trace: TraceView, groups: readonly { readonly from: number; readonly to: number }[], signal: AbortSignal): Promise<void> {
     for (const { from, to } of groups) {
       trace.add(await this.engine.request('routing/slice', { key: trace.result.key, from, to }, signal));
       this.change.fire();

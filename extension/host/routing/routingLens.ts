@@ -98,8 +98,9 @@ export class RoutingLens extends Disposables {
     entry.shown = true;
     this.follow();
     const begun = performance.now();
+    const before = entry.document.page;
     const first = entry.document.onChange(() => {
-      if (!entry.document.blocks.some((block) => block.trace?.has(entry.document.site))) return;
+      if (entry.document.page === before || !entry.document.blocks.some((block) => block.trace?.has(entry.document.site))) return;
       first.dispose();
       this.paint();
       const paint = this.painted.get(entry.document);
