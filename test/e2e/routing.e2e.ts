@@ -196,6 +196,8 @@ describe('the picker behind the status bar', () => {
   it('shows each layer while one looks through the list, and goes back on Escape', async () => {
     const before = await layer();
     await pick(/^\s*Layer/);
+    await page.locator('.quick-input-widget', { hasText: 'Layer, from input to output' }).waitFor();
+    await page.locator('.quick-input-widget .monaco-list-row.focused', { hasText: `L${before}` }).waitFor();
     await page.keyboard.press('ArrowDown');
     await until(async () => (await layer()) === before + 1, { what: 'the layer of the list' });
     await page.keyboard.press('Escape');

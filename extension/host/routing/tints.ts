@@ -77,13 +77,15 @@ export interface TintSource {
 export function tintRanges(sources: readonly TintSource[], first: number, last: number, budget: number, finest: Granularity = 'token'): { readonly ranges: readonly TintRange[]; readonly granularity: Granularity } {
   for (const granularity of GRANULARITIES.slice(GRANULARITIES.indexOf(finest))) {
     const ranges: TintRange[] = [];
-    for (const source of sources) collect(source, first, last, granularity, ranges);
+    // Beyond the budget the rest need not be looked at: the next granularity is tried.
+    const enough = granularity === 'line' ? Infinity : budget;
+    for (const source of sources) if (ranges.length <= enough) collect(source, first, last, granularity, ranges, enough);
     if (ranges.length <= budget || granularity === 'line') return { ranges: ranges.slice(0, budget), granularity };
   }
   return { ranges: [], granularity: 'line' };
 }
 
-function collect({ index, tints, head }: TintSource, first: number, last: number, granularity: Granularity, out: TintRange[]): void {
+function collect({ index, tints, head }: TintSource, first: number, last: number, granularity: Granularity, out: TintRange[], enough: number): void {
   const [from, to] = spansOfLines(index, first, last);
   const begin = out.length;
   const add = (line: number, start: number, end: number, tint: number): void => {
@@ -91,7 +93,7 @@ function collect({ index, tints, head }: TintSource, first: number, last: number
     if (before && before.line === line && before.end === start && before.tint === tint) out[out.length - 1] = { line, start: before.start, end, tint };
     else if (tint >= 0) out.push({ line, start, end, tint });
   };
-  for (let i = from; i < to; ) {
+  for (let i = from; i < to && out.length <= enough; ) {
     let next = i + 1;
     while (granularity !== 'token' && next < to && index.lines[next] === index.lines[i] && (granularity === 'line' || !beginsWord(head, index, next))) next++;
     add(index.lines[i], index.starts[i], index.ends[next - 1], next === i + 1 ? tints[index.tokens[i]] : commonTint(index, tints, i, next));
