@@ -114,20 +114,36 @@ function firstAbove(cumulative: Float64Array, at: number): number {
   return low;
 }
 
-/**
- * Half width of the 95 % interval of a mean over tokens, from sums over blocks of neighbouring tokens `[blocks]` and block sizes: the
- * variance of a mean of clusters.
- */
+/** Sums over blocks of neighbouring tokens that the spread of a mean needs. */
+export interface BlockMoments {
+  /** Sum of the values, of the squared block sums, and of block size times block sum. */
+  readonly sum: number;
+  readonly squares: number;
+  readonly sized: number;
+}
+
+/** Half width of the 95 % interval of a mean over tokens in blocks of the given sizes: the variance of a mean of clusters. */
+export function momentsHalfWidth({ sum, squares, sized }: BlockMoments, blocks: number, n: number, sizeSquares: number): number {
+  if (n === 0 || blocks < 2) return Infinity;
+  const mean = sum / n;
+  const spread = Math.max(0, squares - 2 * mean * sized + mean * mean * sizeSquares);
+  return (Z95 * Math.sqrt((spread * blocks) / (blocks - 1))) / n;
+}
+
+/** The same from the sums of the blocks themselves. */
 export function blockHalfWidth(sums: ArrayLike<number>, sizes: ArrayLike<number>): number {
-  let total = 0;
-  let n = 0;
-  for (let b = 0; b < sums.length; b++) {
-    total += sums[b] ?? 0;
-    n += sizes[b] ?? 0;
-  }
-  if (n === 0 || sums.length < 2) return Infinity;
-  const mean = total / n;
+  let sum = 0;
   let squares = 0;
-  for (let b = 0; b < sums.length; b++) squares += ((sums[b] ?? 0) - (sizes[b] ?? 0) * mean) ** 2;
-  return (Z95 * Math.sqrt((squares * sums.length) / (sums.length - 1))) / n;
+  let sized = 0;
+  let n = 0;
+  let sizeSquares = 0;
+  for (let b = 0; b < sums.length; b++) {
+    const [value, size] = [sums[b] ?? 0, sizes[b] ?? 0];
+    sum += value;
+    squares += value * value;
+    sized += value * size;
+    n += size;
+    sizeSquares += size * size;
+  }
+  return momentsHalfWidth({ sum, squares, sized }, sums.length, n, sizeSquares);
 }

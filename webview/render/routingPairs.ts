@@ -1,4 +1,5 @@
 import { formatNumber } from '../../extension/protocol/score';
+import { sequentialIndex } from './colours';
 import type { Drawing, Mark } from './drawing';
 import { round } from './drawing';
 import type { RoutingPalette } from './routingColours';
@@ -77,7 +78,7 @@ export function pairAt(layout: PairsLayout, x: number, y: number): { readonly ro
 
 /** The end of the scale: the most frequent pair. */
 export function pairsLimit(cells: readonly PairCell[]): number {
-  return Math.max(0.01, ...cells.map((cell) => cell.value ?? 0));
+  return cells.reduce((most, cell) => Math.max(most, cell.value ?? 0), 0.01);
 }
 
 /** Co-activation as cells: colour = share of the row expert's tokens, grey = as loads alone give. */
@@ -100,7 +101,13 @@ export function drawPairs(cells: readonly PairCell[], axis: ExpertAxis, layout: 
     for (const pair of cells) marks.push({ kind: 'rect', x: left + pair.column * cell, y: top + pair.row * cell, width: cell - 1, height: cell - 1, fill: fill(pair), key: pair.row * count + pair.column });
   } else {
     const rgba = new Uint8ClampedArray(count * count * 4);
-    for (const pair of cells) rgba.set([...(fill(pair).match(/\d+/g) ?? []).map(Number).slice(0, 3), 255], (pair.row * count + pair.column) * 4);
+    for (const pair of cells) {
+      const at = (pair.row * count + pair.column) * 4;
+      const share = (pair.value ?? 0) / limit;
+      const step = sequentialIndex(share, 1) * 3;
+      for (let c = 0; c < 3; c++) rgba[at + c] = pair.inside ? (palette.page[c] ?? 0) + ((palette.ink[c] ?? 0) - (palette.page[c] ?? 0)) * (0.07 + 0.3 * share) : colours.sequential[step + c] ?? 0;
+      rgba[at + 3] = 255;
+    }
     marks.push({ kind: 'raster', x: left, y: top, width: side, height: side, columns: count, rows: count, rgba });
   }
   return { width: left + side, height: top + side, marks };

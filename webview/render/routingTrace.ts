@@ -1,5 +1,6 @@
 import type { RoutingHead, RoutingSite, RoutingSlice } from '../../extension/protocol/routing';
-import { blockHalfWidth, BLOCK_TOKENS } from './routingNull';
+import type { BlockMoments } from './routingNull';
+import { BLOCK_TOKENS, momentsHalfWidth } from './routingNull';
 
 /** Numbers of one site, tokens slowest: `ids`, `weights`, `logits` are `[tokens, slots]`, the others `[tokens]`. */
 export interface SiteNumbers {
@@ -144,48 +145,73 @@ export function siteStats(numbers: SiteNumbers, counted: Counted): SiteStats {
   const { E, slots } = numbers;
   const k = Math.min(numbers.k, slots);
   const n = counted.tokens.length;
-  const starts = counted.spans.flatMap(([from, to]) => Array.from({ length: Math.ceil((to - from) / BLOCK_TOKENS) }, (_, b) => [from + b * BLOCK_TOKENS, Math.min(to, from + (b + 1) * BLOCK_TOKENS)] as const));
-  const sizes = starts.map(([from, to]) => to - from);
-  const weightSums = new Float64Array(E * starts.length);
-  const useSums = new Float64Array(E * starts.length);
+  const weight = moments(E);
+  const use = moments(E);
+  const uses = new Float64Array(E);
   const firsts = new Float64Array(E);
   const tops = new Uint16Array(n);
+  const blockWeight = new Float64Array(E);
+  const blockUse = new Float64Array(E);
+  const touched = new Uint8Array(E);
   let entropySum = 0;
   let entropies = 0;
-  starts.forEach(([from, to], b) => {
-    for (let i = from; i < to; i++) {
-      const t = counted.tokens[i] ?? 0;
-      const top = numbers.tops[t] ?? 0;
-      tops[i] = top;
-      if (top < E) firsts[top] = (firsts[top] ?? 0) + 1;
-      const entropy = numbers.entropies[t] ?? NaN;
-      if (Number.isFinite(entropy)) {
-        entropySum += entropy;
-        entropies++;
+  let blocks = 0;
+  let sizeSquares = 0;
+  for (const [first, last] of counted.spans) {
+    for (let from = first; from < last; from += BLOCK_TOKENS) {
+      const to = Math.min(last, from + BLOCK_TOKENS);
+      const used: number[] = [];
+      for (let i = from; i < to; i++) {
+        const t = counted.tokens[i] ?? 0;
+        const top = numbers.tops[t] ?? 0;
+        tops[i] = top;
+        if (top < E) firsts[top] = (firsts[top] ?? 0) + 1;
+        const entropy = numbers.entropies[t] ?? NaN;
+        if (Number.isFinite(entropy)) {
+          entropySum += entropy;
+          entropies++;
+        }
+        for (let j = 0; j < slots; j++) {
+          const e = numbers.ids[t * slots + j] ?? E;
+          if (e >= E) continue;
+          if (touched[e] === 0) {
+            touched[e] = 1;
+            used.push(e);
+          }
+          blockWeight[e] = (blockWeight[e] ?? 0) + (numbers.weights[t * slots + j] ?? 0);
+          if (j < k) blockUse[e] = (blockUse[e] ?? 0) + 1;
+        }
       }
-      for (let j = 0; j < slots; j++) {
-        const e = numbers.ids[t * slots + j] ?? E;
-        if (e >= E) continue;
-        const at = e * starts.length + b;
-        weightSums[at] = (weightSums[at] ?? 0) + (numbers.weights[t * slots + j] ?? 0);
-        if (j < k) useSums[at] = (useSums[at] ?? 0) + 1;
+      blocks++;
+      sizeSquares += (to - from) ** 2;
+      for (const e of used) {
+        weight.add(e, blockWeight[e] ?? 0, to - from);
+        use.add(e, blockUse[e] ?? 0, to - from);
+        uses[e] = (uses[e] ?? 0) + (blockUse[e] ?? 0);
+        blockWeight[e] = blockUse[e] = touched[e] = 0;
       }
     }
-  });
-  const mean = new Float64Array(E);
-  const meanHalf = new Float64Array(E);
-  const share = new Float64Array(E);
-  const shareHalf = new Float64Array(E);
-  const uses = new Float64Array(E);
-  for (let e = 0; e < E; e++) {
-    const w = weightSums.subarray(e * starts.length, (e + 1) * starts.length);
-    const u = useSums.subarray(e * starts.length, (e + 1) * starts.length);
-    const used = u.reduce((a, b) => a + b, 0);
-    uses[e] = used;
-    mean[e] = n > 0 ? w.reduce((a, b) => a + b, 0) / n : 0;
-    share[e] = n > 0 ? used / (n * k) : 0;
-    meanHalf[e] = blockHalfWidth(w, sizes);
-    shareHalf[e] = blockHalfWidth(u, sizes) / k;
   }
-  return { n, mean, meanHalf, share, shareHalf, uses, firsts, entropy: entropies > 0 ? entropySum / entropies : 0, tops };
+  const over = (value: number): number => (n > 0 ? value / n : 0);
+  return {
+    n, uses, firsts, tops, entropy: entropies > 0 ? entropySum / entropies : 0,
+    mean: weight.sum.map(over), meanHalf: weight.sum.map((_, e) => momentsHalfWidth(weight.of(e), blocks, n, sizeSquares)),
+    share: uses.map((value) => over(value) / k), shareHalf: uses.map((_, e) => momentsHalfWidth(use.of(e), blocks, n, sizeSquares) / k),
+  };
+}
+
+/** Sums over blocks for each expert. */
+function moments(E: number): { readonly sum: Float64Array; add(e: number, value: number, size: number): void; of(e: number): BlockMoments } {
+  const sum = new Float64Array(E);
+  const squares = new Float64Array(E);
+  const sized = new Float64Array(E);
+  return {
+    sum,
+    add(e, value, size) {
+      sum[e] = (sum[e] ?? 0) + value;
+      squares[e] = (squares[e] ?? 0) + value * value;
+      sized[e] = (sized[e] ?? 0) + value * size;
+    },
+    of: (e) => ({ sum: sum[e] ?? 0, squares: squares[e] ?? 0, sized: sized[e] ?? 0 }),
+  };
 }

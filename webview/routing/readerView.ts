@@ -23,6 +23,8 @@ interface ShownLine {
   readonly names: readonly HTMLElement[];
   readonly tiles: TiledCanvas;
   readonly strip: HTMLElement;
+  /** The site that is marked as chosen; -1 before the first time. */
+  readonly marked: { site: number };
 }
 
 /** A window on one text: its tokens as they wrap, with all sites under each line. */
@@ -60,7 +62,7 @@ export function readerView(context: PageContext): { readonly node: HTMLElement; 
       const row = el('div.site-row');
       const strip = el('div.strip', { css: { width: `${wide}px`, height: `${layout.height}px` } }, tiles.node, row, column);
       const names = rows.map((r, s) => el('span', { css: { top: `${layout.y[s] ?? 0}px`, height: `${layout.row}px`, 'line-height': `${layout.row}px` } }, layout.row >= 14 ? r.name : r.first ? String(r.layer) : ''));
-      return { line, words, column, row, names, tiles, strip };
+      return { line, words, column, row, names, tiles, strip, marked: { site: -1 } };
     });
     replace(node, shown.map((line) => el('div.line', {}, el('div.row-names', { css: { width: `${NAMES - 6}px` }, 'aria-hidden': 'true' }, line.names), el('div.line-body', {}, el('div.toks', {}, line.words), line.strip))));
     mark();
@@ -77,11 +79,15 @@ export function readerView(context: PageContext): { readonly node: HTMLElement; 
         word.classList.toggle('on', i === at);
         word.classList.toggle('pinned', pinned.includes(line.line.tokens[i] ?? -1));
       });
+      // Only what changed is touched: hundreds of names would be laid out again at every move of the pointer.
+      if (line.marked.site === site) continue;
       setCss(line.row, { top: `${(layout.y[site] ?? 0) - 1}px`, height: `${layout.row + 1}px` });
-      line.names.forEach((name, s) => {
-        name.classList.toggle('on', s === site);
-        if (layout.row < 14) name.textContent = s === site ? model.rows[s]?.full ?? '' : model.rows[s]?.first ? String(model.rows[s]?.layer ?? '') : '';
-      });
+      for (const s of [line.marked.site, site]) {
+        const name = line.names[s];
+        name?.classList.toggle('on', s === site);
+        if (name && layout.row < 14) name.textContent = s === site ? model.rows[s]?.full ?? '' : model.rows[s]?.first ? String(model.rows[s]?.layer ?? '') : '';
+      }
+      line.marked.site = site;
     }
   };
 

@@ -109,5 +109,7 @@ describe('what chance gives', () => {
     expect(alike).toBeGreaterThan(2 * alone);
     expect(alone).toBeCloseTo((1.96 * 0.5) / 16, 1);
     expect(blockHalfWidth([8], [16])).toBe(Infinity);
+    // Blocks of 2 and 3 tokens with sums 2 and 0: mean 0.4, deviations 1.2 and -1.2.
+    expect(blockHalfWidth([2, 0], [2, 3])).toBeCloseTo((1.96 * Math.sqrt(2 * (1.2 ** 2 + 1.2 ** 2))) / 5, 12);
   });
 });
