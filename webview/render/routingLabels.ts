@@ -87,8 +87,9 @@ export function labelsDomain(cells: readonly LabelCell[]): readonly [number, num
     for (const value of [cell.low, cell.high, cell.nullLow, cell.nullHigh]) {
       if (!Number.isFinite(value)) continue;
       most = Math.max(most, Math.abs(value));
-      least = Math.min(least, value);
     }
+    // An interval may reach below zero where no weight can be.
+    least = Math.min(least, cell.value);
   }
   const limit = niceLimit(most);
   return [least < -0.001 ? -limit : 0, limit];
