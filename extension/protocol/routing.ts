@@ -79,6 +79,8 @@ export interface RoutingHead {
   readonly composition: Composition;
   readonly granularity: RoutingGranularity;
   readonly provenance: RoutingProvenance;
+  /** Whether a token's routing depends on what stands before it alone; otherwise an edit changes the whole text's. */
+  readonly causal: boolean;
   readonly records: readonly RoutingRecord[];
   readonly tokens: readonly RoutingToken[];
   readonly sites: readonly RoutingSite[];

@@ -8,6 +8,7 @@ import { readImported, type ImportedRouting } from '../../routing/imported';
 import { slotsOf, TraceArrays } from '../../routing/trace';
 import type { OperationContext } from '../context';
 import { describeModel } from '../modelFacts';
+import { isCausal } from '../routing/openRouting';
 import { documentOf } from './route';
 
 /** A trace that another program made, as one of ours: with the text that it was made on, its tokens find their place in it. */
@@ -35,7 +36,7 @@ export async function run(params: { readonly path: string; readonly trace: strin
   }
   const head: RoutingHead = {
     schema: 'modulens-routing-1', model: { hash: described.facts.fingerprint, kind: described.facts.family ?? 'unknown', name: described.facts.name }, tokenizer: tokenizer && { hash: tokenizer.hash },
-    router: 'imported', composition: 'outputs', granularity: 'token', provenance: 'imported', records, tokens, sites, slots: slotsOf(sites),
+    router: 'imported', composition: 'outputs', granularity: 'token', provenance: 'imported', causal: described.model !== null && isCausal(described.model), records, tokens, sites, slots: slotsOf(sites),
   };
   return documentOf({ trace: arrays.finish(head), device: { requested: context.settings.device, used: null, reason: 'nothing was run: the trace was imported' }, warnings: [], seconds: (performance.now() - began) / 1000 }, params.seed, context);
 }

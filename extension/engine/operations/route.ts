@@ -12,7 +12,7 @@ import { sliceOf } from '../../routing/trace';
 import { trainedVersusKeys } from '../../routing/trainedRouter';
 import type { OperationContext } from '../context';
 import { keepTrace, keptTrace } from '../routing/keptTraces';
-import { headOf, type OpenRouting, openRouting } from '../routing/openRouting';
+import { headOf, isCausal, type OpenRouting, openRouting } from '../routing/openRouting';
 import { runtimeHost } from '../runtimeHost';
 
 /** A trace and how it came about. */
@@ -58,7 +58,7 @@ const LIVE_BYTES = 256 << 20;
 export async function update({ session, request }: { readonly session: string; readonly request: RouteRequest }, context: OperationContext): Promise<RoutingResult> {
   if (request.texts.length !== 1) throw new RangeError(`${request.texts.length} texts in an update of one`);
   const began = performance.now(), open = await openRouting(request, context);
-  if (!open.model.spec.stacks[0].blocks.every((block) => block.attention.causal)) return run({ request }, context);
+  if (!isCausal(open.model)) return run({ request }, context);
   const { head, ids, warnings } = headOf(open, request), { use, forward } = await runtimeHost.environment(undefined, context);
   let text = live.get(session);
   if (text?.open.router !== open.router) text = { open, key: undefined, turn: Promise.resolve(), live: new LiveRouting(new Decoder(open.model, forward, open.router.attached), open.router, tokensPerRun(blockParameters(open.model.spec.stacks[0].blocks[0]))) };
@@ -115,8 +115,8 @@ export async function documentOf({ trace, device: use, warnings, seconds }: Rout
 }
 
 function headAlone(trace: RoutingTrace): RoutingResult['head'] {
-  const { schema, model, tokenizer, router, composition, granularity, provenance, records, tokens, sites, slots } = trace;
-  return { schema, model, tokenizer, router, composition, granularity, provenance, records, tokens, sites, slots };
+  const { schema, model, tokenizer, router, composition, granularity, provenance, causal, records, tokens, sites, slots } = trace;
+  return { schema, model, tokenizer, router, composition, granularity, provenance, causal, records, tokens, sites, slots };
 }
 
 /** Single precision keeps no more than nine digits. */

@@ -70,6 +70,11 @@ async function prepareEmergent(router: NonNullable<ReturnType<typeof routers.get
   return router.prepare({ ...shared, layers: options.layers, topK: options.topK, partition: partitionsOf(described, options, context) });
 }
 
+/** Whether no token of the model sees what comes after it. */
+export function isCausal(model: BoundModel): boolean {
+  return model.spec.stacks[0].blocks.every((block) => block.attention.causal);
+}
+
 /** Token ids of the request's texts, with special tokens, cut to the context, and everything about a trace but its numbers. */
 export function headOf({ described, model, tokenizer, router }: OpenRouting, request: RouteRequest): { readonly head: RoutingHead; readonly ids: readonly Int32Array[]; readonly warnings: readonly Notice[] } {
   const { context } = model.spec.stacks[0], ids: Int32Array[] = [], records: RoutingRecord[] = [], tokens: RoutingToken[] = [];
@@ -85,7 +90,7 @@ export function headOf({ described, model, tokenizer, router }: OpenRouting, req
     ids, warnings: [...(router.warnings ?? []), ...(cut === 0 ? [] : [{ code: 'texts-cut', message: `${cut} ${cut === 1 ? 'text was' : 'texts were'} longer than the context of ${context} tokens; the rest has no routing.` }])],
     head: {
       schema: 'modulens-routing-1', model: { hash: described.facts.fingerprint, kind: described.facts.family ?? 'unknown', name: described.facts.name }, tokenizer: { hash: tokenizer.hash },
-      router: request.router, composition: router.composition, granularity: router.granularity, provenance: router.provenance, records, tokens, sites: router.sites, slots: slotsOf(router.sites),
+      router: request.router, composition: router.composition, granularity: router.granularity, provenance: router.provenance, causal: isCausal(model), records, tokens, sites: router.sites, slots: slotsOf(router.sites),
     },
   };
 }

@@ -3,7 +3,6 @@ import { freshUnits } from './changes';
 import type { TextBlock } from './blocks';
 import type { LineTable } from './lineTable';
 import type { Names } from './palette';
-import { isCausal } from './request';
 import { indexSpans, type SpanIndex } from './spanIndex';
 import { type Channel, tintTokens } from './tints';
 import type { TraceView } from './traceView';
@@ -37,7 +36,7 @@ export class BlockState {
   /** Units from the beginning whose routing holds. */
   get fresh(): number {
     if (this.trace === null || this.routed === null) return 0;
-    return freshUnits(this.routed, this.block.text, isCausal(this.trace.head.model.kind));
+    return freshUnits(this.routed, this.block.text, this.trace.head.causal);
   }
 
   get cut(): number {

@@ -34,12 +34,18 @@ export async function askRouter(services: Services, choice: RoutingChoice): Prom
   const { routers } = await services.engine.request('routing/describe', { path: choice.path });
   const items = [...routers]
     .sort((a, b) => Number(b.available) - Number(a.available))
-    .map(({ name, title, says, available, why }) => ({ label: `${available ? '' : '$(circle-slash) '}${title}`, description: name === choice.router ? 'now' : available ? '' : 'not here', detail: available ? says : (why ?? says), name, available }));
+    .map(({ name, title, says, available, why, modules }) => ({ label: `${available ? '' : '$(circle-slash) '}${title}`, description: name === choice.router ? 'now' : available ? '' : 'not here', detail: available ? says : (why ?? says), name, available, modules }));
   const picked = await vscode.window.showQuickPick(items, { title: `Router: what chooses the experts of ${nameOf(choice.path)}?`, matchOnDetail: true });
   if (!picked) return undefined;
   if (picked.name !== 'arrow') {
     if (!picked.available) throw failure('routing/no-router', { path: choice.path, router: picked.name, reason: (picked.detail ?? '').replace(/\.$/, '') });
     return { path: choice.path, router: picked.name };
+  }
+  const { modules } = picked;
+  if (modules !== undefined) {
+    const which = await vscode.window.showQuickPick([{ label: nameOf(modules), detail: modules, found: true }, { label: 'Another folder\u2026', detail: '', found: false }], { title: 'Folder that holds the adapters' });
+    if (!which) return undefined;
+    if (which.found) return { path: choice.path, router: picked.name, modules };
   }
   const folders = await vscode.window.showOpenDialog({ title: 'Folder that holds the adapters (one folder each)', openLabel: 'Route Over These', canSelectFolders: true, canSelectFiles: false });
   return folders?.[0] && { path: choice.path, router: picked.name, modules: folders[0].fsPath };

@@ -14,10 +14,3 @@ export type RoutingSettings = Pick<RouteRequest, 'experts' | 'topK' | 'seed'>;
 export function routeRequest(choice: RoutingChoice, settings: RoutingSettings, texts: readonly string[]): RouteRequest {
   return { path: choice.path, router: choice.router, texts: texts.map((text) => ({ text })), ...(choice.modules ? { modules: choice.modules } : {}), ...settings };
 }
-
-/** Families whose tokens see what comes after them: an edit changes the routing of the whole text. */
-const BIDIRECTIONAL = /^(?!.*(decoder|gpt)).*(bert|electra|mpnet|xlm|camembert|ernie|longformer|big_bird|esm|t5|mt5)/i;
-
-export function isCausal(modelKind: string): boolean {
-  return !BIDIRECTIONAL.test(modelKind);
-}

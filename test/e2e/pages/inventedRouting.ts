@@ -89,7 +89,7 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
   const slots = large ? 8 : E;
   const head: RoutingHead = {
     schema: 'modulens-routing-1', model: { hash: 'invented', kind: 'gpt2', name: 'invented-numbers' }, tokenizer: { hash: 'invented' },
-    router: options.kind === 'layers' ? 'avg-k' : options.kind === 'sites' ? 'arrow' : 'native', composition: options.kind === 'sites' ? 'outputs' : 'none', granularity: 'token', provenance: 'exact',
+    router: options.kind === 'layers' ? 'avg-k' : options.kind === 'sites' ? 'arrow' : 'native', composition: options.kind === 'sites' ? 'outputs' : 'none', granularity: 'token', causal: true, provenance: 'exact',
     records: recordList, tokens, sites, slots,
   };
   const labelNames = [...new Set(recordList.flatMap((record) => (record.label === null ? [] : [record.label])))];

@@ -3,7 +3,6 @@ import type { RouteRequest, RoutingResult } from '../../../extension/protocol/ro
 import { failure } from '../../../extension/protocol/errors';
 import type { BlockKind } from '../../../extension/host/routing/blocks';
 import { LensDocument, QUIET_MS } from '../../../extension/host/routing/lensDocument';
-import { isCausal } from '../../../extension/host/routing/request';
 import { type Asked, FakeClient } from './fakeClient';
 import { resultOf, type SampleOptions, sliceOf } from './routingSamples';
 
@@ -263,9 +262,5 @@ describe('choices', () => {
     expect(document.state).toBe('starting');
     await answer();
     expect([document.siteId, document.selection.value.pinned, document.state]).toEqual(['blocks.2.ffn', [], 'done']);
-  });
-
-  it('know which families see what comes after a token', () => {
-    expect(['gpt2', 'llama', 'mixtral', 'olmoe', 'bert', 'roberta', 'distilbert', 'electra', 'xlm-roberta'].map(isCausal)).toEqual([true, true, true, true, false, false, false, false, false]);
   });
 });

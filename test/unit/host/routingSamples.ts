@@ -29,7 +29,7 @@ export function resultOf(texts: readonly string[], { layers = 3, site, tokens = 
     return { from, to: all.length, label: null, cut: found.length - kept.length };
   });
   const head: RoutingHead = {
-    schema: 'modulens-routing-1', model: { hash: 'h', kind: 'llama', name: 'sample' }, tokenizer: { hash: 't' }, router: 'avg-k', composition: 'outputs', granularity: 'token', provenance: 'exact',
+    schema: 'modulens-routing-1', model: { hash: 'h', kind: 'llama', name: 'sample' }, tokenizer: { hash: 't' }, router: 'avg-k', composition: 'outputs', granularity: 'token', causal: true, provenance: 'exact',
     records, tokens: all, sites: Array.from({ length: layers }, (_, layer) => siteOf(layer, site)), slots: 4,
   };
   return { key, head, device: { requested: 'auto', used: 'cpu', reason: '' } as unknown as RoutingResult['device'], warnings: [], seconds: 0.1, reused: 0 };

@@ -4,7 +4,7 @@ import { sliceOf, slotsOf, TraceArrays } from '../../../extension/routing/trace'
 
 const site = (E: number, k: number, semantics: RoutingSite['semantics'] = 'simplex'): RoutingSite => ({ id: `s${E}`, layer: 0, module: 'ffn', kind: 'moe', semantics, E, labels: [], k, temperature: null, scale: 1, note: '' });
 const headOf = (sites: readonly RoutingSite[], tokens: number): RoutingHead => ({
-  schema: 'modulens-routing-1', model: { hash: '', kind: '', name: '' }, tokenizer: null, router: 'native', composition: 'outputs', granularity: 'token', provenance: 'exact', records: [{ from: 0, to: tokens, label: null, cut: 0 }],
+  schema: 'modulens-routing-1', model: { hash: '', kind: '', name: '' }, tokenizer: null, router: 'native', composition: 'outputs', granularity: 'token', provenance: 'exact', causal: true, records: [{ from: 0, to: tokens, label: null, cut: 0 }],
   tokens: Array.from({ length: tokens }, (_, id) => ({ id, text: '', record: 0, start: id === 0 ? null : id, end: id === 0 ? null : id + 1, special: id === 0 })), sites, slots: slotsOf(sites),
 });
 
