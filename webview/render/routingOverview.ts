@@ -61,7 +61,7 @@ export interface OverviewLayout {
 
 const GAP = 12;
 const FIRST = 50;
-const SECOND = 64;
+const SECOND = 70;
 /** Dots at the end of a scale reach over it. */
 const EDGE = 5;
 const LOAD = 30;
@@ -79,7 +79,8 @@ export function rowHeight(sites: number): number {
 export function overviewLayout(rows: readonly SiteRow[], columns: number, width: number): OverviewLayout {
   const grouped = rows.length > GROUP_FROM;
   const row = rowHeight(rows.length);
-  const longest = Math.max(2, ...rows.map((r) => (row < 14 ? String(r.layer).length + 1 : r.name.length)));
+  // The word "load" stands below the names.
+  const longest = Math.max(4, ...rows.map((r) => (row < 14 ? String(r.layer).length + 1 : r.name.length)));
   const left = (grouped && row >= 14 ? 16 : 0) + Math.min(84, Math.ceil(longest * 7) + 12);
   const room = width - left - FIRST - SECOND - 2 * GAP - EDGE;
   const raw = Math.min(grouped ? 34 : 26, room / columns);
