@@ -10,6 +10,8 @@ export interface TextBlock {
   readonly base: number;
   /** Offsets behind `base` of each unit of `text` and of its end, where the document spells it differently (JSON escapes); null = one to one. */
   readonly offsets: Int32Array | null;
+  /** Kind of the text, where its record names one. */
+  readonly label?: string;
 }
 
 /** How a document falls into blocks. */
@@ -66,7 +68,7 @@ function splitRecords(text: string): SplitDocument {
     const literal = readRecordText(lines.lineText(line));
     if (literal === null || literal.text.trim() === '') continue;
     const first = literal.offsets[0];
-    blocks.push({ text: literal.text, base: lines.starts[line] + first, offsets: literal.offsets.map((offset) => offset - first) });
+    blocks.push({ text: literal.text, base: lines.starts[line] + first, offsets: literal.offsets.map((offset) => offset - first), ...(literal.label === null ? {} : { label: literal.label }) });
     characters += literal.text.length;
   }
   return { blocks, left: 0 };

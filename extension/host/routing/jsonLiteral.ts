@@ -40,21 +40,27 @@ export function readLiteral(source: string, quote: number): (JsonLiteral & { rea
   return null;
 }
 
+/** What a record says of its kind. */
+const LABEL_FIELD = 'label';
+
+/** A record: its text and where it stands, and its label where it has one. */
+export interface JsonRecord extends JsonLiteral {
+  readonly label: string | null;
+}
+
 /** The text of a record: a line of JSON that is an object with a text field, or a string alone. Null when the line is no such thing. */
-export function readRecordText(line: string): JsonLiteral | null {
+export function readRecordText(line: string): JsonRecord | null {
   const at = skipBlanks(line, 0);
   if (line[at] === '"') {
     const literal = readLiteral(line, at);
-    return literal !== null && skipBlanks(line, literal.end) === line.length ? literal : null;
+    return literal !== null && skipBlanks(line, literal.end) === line.length ? { text: literal.text, offsets: literal.offsets, label: null } : null;
   }
   if (line[at] !== '{') return null;
   const fields = topLevelStrings(line, at + 1);
   if (fields === null) return null;
-  for (const name of TEXT_FIELDS) {
-    const found = fields.find(([key]) => key === name);
-    if (found) return found[1];
-  }
-  return fields[0]?.[1] ?? null;
+  const label = fields.find(([key]) => key === LABEL_FIELD)?.[1].text ?? null;
+  const found = TEXT_FIELDS.map((name) => fields.find(([key]) => key === name)).find((field) => field !== undefined) ?? fields.find(([key]) => key !== LABEL_FIELD);
+  return found ? { text: found[1].text, offsets: found[1].offsets, label } : null;
 }
 
 /** Members of an object whose values are strings; null where the line is malformed. */

@@ -202,7 +202,7 @@ export class LensDocument implements Disposable {
     const { text } = block.block;
     try {
       this.enter('running');
-      const result = await this.engine.request('routing/update', { session: block.session, request: routeRequest(this.choice, this.settings(), [text]) }, controller.signal);
+      const result = await this.engine.request('routing/update', { session: block.session, request: routeRequest(this.choice, this.settings(), [block.block]) }, controller.signal);
       if (block.request !== controller) return;
       if ((result.head.records[0]?.cut ?? 0) > 0 && this.kind === 'text') return void this.route();
       const trace = new TraceView(result);
@@ -237,7 +237,7 @@ export class LensDocument implements Disposable {
       if (text.includes('\0')) throw failure('routing/binary', { name: this.name });
       const { blocks, left } = splitDocument(text, this.kind, this.windowCharacters);
       if (blocks.length === 0) throw failure('routing/empty', {});
-      const result = await this.engine.request('routing/run', { run: mine.id, request: routeRequest(this.choice, this.settings(), blocks.map((block) => block.text)) }, signal);
+      const result = await this.engine.request('routing/run', { run: mine.id, request: routeRequest(this.choice, this.settings(), blocks) }, signal);
       const trace = new TraceView(result);
       const again = this.kind === 'text' && round + 1 < MOST_ROUNDS && this.shrinkWindows(result.head, blocks);
       const names = again ? null : this.askNames(result, signal);

@@ -39,6 +39,14 @@ describe('JSON literals', () => {
   ])('find the text of %j', (line, text) => {
     expect(readRecordText(line)?.text ?? null).toBe(text);
   });
+
+  it('a record says its label, which is never taken for its text', () => {
+    expect(readRecordText('{"label": "law", "text": "The court finds."}')).toMatchObject({ text: 'The court finds.', label: 'law' });
+    expect(readRecordText('{"label": "law", "note": "x"}')).toMatchObject({ text: 'x', label: 'law' });
+    expect(readRecordText('{"text": "x", "label": 3}')).toMatchObject({ label: null });
+    expect(readRecordText('{"label": "law"}')).toBeNull();
+    expect(splitDocument('{"text": "a b", "label": "k"}\n{"text": "c"}', 'records').blocks.map(({ text, label }) => [text, label])).toEqual([['a b', 'k'], ['c', undefined]]);
+  });
 });
 
 describe('blocks of a document', () => {
