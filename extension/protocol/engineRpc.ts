@@ -67,8 +67,8 @@ export interface EngineRequests {
   /** Numbers of some sites of a kept trace; fails with `routing/gone` when it is kept no more. */
   'routing/slice': [{ key: string; from: number; to: number }, RoutingSlice];
   'routing/summary': [{ key: string }, RoutingSummary];
-  /** Whether a model's own router looks like avg-k; reads every expert's gate. */
-  'routing/trained': [{ run: string; request: RouteRequest }, { sites: readonly TrainedVersusKeys[] }];
+  /** Whether the model's own router looks like avg-k, on the texts of a kept trace; reads every expert's gate. */
+  'routing/trained': [{ key: string }, { sites: readonly TrainedVersusKeys[] }];
   /** What a folder of adapters or a checkpoint offers to route with; `modules`: the folder of adapters that was found, there or beside the checkpoint. */
   'routing/describe': [{ path: string }, { kinds: RoutableKind[]; routers: { name: RouterName; title: string; says: string; available: boolean; why?: string; modules?: string }[] }];
   'tensors/statistics': [{ path: string; names: string[] }, TensorStatistics[]];

@@ -5,7 +5,7 @@ import type { Progress } from './progress';
 import type { RoutingResult, RoutingSelection, RoutingSummary } from './routing';
 
 /** Engine methods that a page may call through the host; the host fills in paths and keys that pages must not choose. */
-export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice'] as const satisfies readonly EngineMethod[];
+export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice', 'routing/trained'] as const satisfies readonly EngineMethod[];
 export type PageMethod = (typeof PAGE_METHODS)[number];
 
 export type RunState = 'starting' | 'running' | 'done' | 'cancelled' | 'failed';

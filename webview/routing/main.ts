@@ -23,6 +23,7 @@ import { forgetWidths } from './section';
 import type { PageTables } from './tables';
 import { currentTables } from './tables';
 import { toolsView } from './toolsView';
+import { trainedView } from './trainedView';
 
 /** More experts than this take the width of the page. */
 const WIDE_FROM = 24;
@@ -77,7 +78,8 @@ function start(): void {
   const pairs = pairsView(context, lower);
   const keep = keepView(context, lower);
   metricsView(context, lower);
-  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve() };
+  const trained = trainedView(context, lower);
+  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve(), trained: () => trained.sites() };
   toolsView(context, tools, tables);
   installKeys(context, () => dialog.open);
 

@@ -1,3 +1,4 @@
+import type { TrainedVersusKeys } from '../../extension/protocol/routing';
 import type { CoverageCurve } from '../render/routingCoverage';
 import { coverageTable, flowTable, labelsTable, overviewTable, pairsTable, rasterTable, sliceTable } from '../render/routingTables';
 import { GROUP_FROM } from '../render/routingTrace';
@@ -8,12 +9,14 @@ import { currentLabelCells } from './labelsView';
 import { figuresTable } from './metricsView';
 import { overviewInput } from './overviewInput';
 import type { ShownPairs } from './pairsView';
+import { trainedTable } from './trainedView';
 
 /** What the pictures show now and only they know. */
 export interface PageTables {
   readonly tokens: () => readonly number[];
   readonly pairs: () => ShownPairs | null;
   readonly curve: () => CoverageCurve | null;
+  readonly trained: () => readonly TrainedVersusKeys[] | null;
 }
 
 /** The tables behind what the page shows at this moment, in the order of the page. */
@@ -41,5 +44,7 @@ export function currentTables(context: PageContext, page: PageTables): readonly 
   const curve = page.curve();
   if (curve) tables.push(coverageTable(curve, rows, axis, model.counted.tokens.length));
   tables.push(figuresTable(context));
+  const trained = page.trained();
+  if (trained) tables.push(trainedTable(trained));
   return tables;
 }

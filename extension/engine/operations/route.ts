@@ -11,7 +11,7 @@ import { summarySteps } from '../../routing/summary';
 import { sliceOf } from '../../routing/trace';
 import { trainedVersusKeys } from '../../routing/trainedRouter';
 import type { OperationContext } from '../context';
-import { keepTrace, keptTrace } from '../routing/keptTraces';
+import { keepTrace, keptRequest, keptTrace } from '../routing/keptTraces';
 import { headOf, isCausal, type OpenRouting, openRouting } from '../routing/openRouting';
 import { runtimeHost } from '../runtimeHost';
 
@@ -37,7 +37,7 @@ async function route(request: RouteRequest, context: OperationContext, device?: 
 /** For pages and editors: the trace stays here, its numbers are asked for in slices. */
 export async function run({ request }: { readonly request: RouteRequest }, context: OperationContext): Promise<RoutingResult> {
   const { trace, ...rest } = await route(request, context);
-  return { ...rest, key: keepTrace(trace), head: headAlone(trace), reused: 0 };
+  return { ...rest, key: keepTrace(trace, request), head: headAlone(trace), reused: 0 };
 }
 
 /** A text that is being written. */
@@ -68,7 +68,7 @@ export async function update({ session, request }: { readonly session: string; r
   text.turn = turn.catch(() => undefined);
   const { arrays, reused } = await turn;
   const trace = arrays.finish(head);
-  text.key = keepTrace(trace, text.key);
+  text.key = keepTrace(trace, request, text.key);
   forgetOld();
   return { key: text.key, head: headAlone(trace), device: use, warnings, seconds: (performance.now() - began) / 1000, reused };
 }
@@ -90,16 +90,20 @@ export function summary({ key }: { readonly key: string }, context: OperationCon
   return finishInTurns(summarySteps(keptTrace(key), 0), context.signal);
 }
 
-/** Compares a model's own router with avg-k over its experts' keys. */
-export async function trained({ request }: { readonly request: RouteRequest }, context: OperationContext, device?: DeviceChoice): Promise<{ readonly sites: readonly TrainedVersusKeys[] }> {
+/** Compares the own router of a kept trace's model with avg-k over its experts' keys. */
+export async function trained({ key }: { readonly key: string }, context: OperationContext): Promise<{ readonly sites: readonly TrainedVersusKeys[] }> {
+  return { sites: await compareKeys(keptRequest(key), context) };
+}
+
+async function compareKeys(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<readonly TrainedVersusKeys[]> {
   const open = await openRouting({ ...request, router: 'native' }, context), { ids } = headOf(open, request), { forward } = await runtimeHost.environment(device, context);
-  return { sites: await trainedVersusKeys(open.model, new ForwardPass(open.model, ids.filter((row) => row.length > 0), forward), open.router.sites.map((site) => site.layer), request.seed ?? 0) };
+  return trainedVersusKeys(open.model, new ForwardPass(open.model, ids.filter((row) => row.length > 0), forward), open.router.sites.map((site) => site.layer), request.seed ?? 0);
 }
 
 /** `modulens route`: the trace and its summary as one document. */
-export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice, compareKeys = false): Promise<RouteDocument> {
+export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice, withKeys = false): Promise<RouteDocument> {
   const document = await documentOf(await route(request, context, device), request.seed ?? 0, context);
-  return compareKeys ? { ...document, trained: (await trained({ request }, context, device)).sites } : document;
+  return withKeys ? { ...document, trained: await compareKeys(request, context, device) } : document;
 }
 
 /** A trace as a document, with its summary. */

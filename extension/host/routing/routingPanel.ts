@@ -10,7 +10,7 @@ import { rangesOfToken } from './painter';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { checkedSelection } from './selection';
 
-const METHODS: readonly PageMethod[] = ['routing/slice'];
+const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained'];
 /** States are sent at most this often; selections go at once. */
 const STATE_MS = 50;
 

@@ -3,7 +3,7 @@ import type { HostMessage, PageMessage } from '../../../extension/protocol/pageM
 import { EIGHT_LABELS, inventedAblation, inventedDocument, inventedExpert, inventedHead, inventedLayer, inventedPicture, inventedTile } from './inventedAnalysis';
 import type { InventedOptions } from './inventedAnalysis';
 import type { InventedTrace } from './inventedRouting';
-import { inventedTrace } from './inventedRouting';
+import { inventedTrained, inventedTrace } from './inventedRouting';
 import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
 
 /**
@@ -32,7 +32,7 @@ const post = (message: HostMessage): void => {
 function greetRouting(): void {
   const empty = state === 'running' || state === 'error' || state === 'starting';
   const kind = query.get('kind') === 'sites' ? 'sites' : query.get('kind') === 'large' ? 'large' : 'layers';
-  trace = empty ? null : inventedTrace({ kind, labels: state !== 'nolabels', semantics: (query.get('semantics') ?? undefined) as WeightSemantics | undefined });
+  trace = empty ? null : inventedTrace({ kind, labels: state !== 'nolabels', native: query.has('native'), semantics: (query.get('semantics') ?? undefined) as WeightSemantics | undefined });
   post({
     type: 'routing/state', source: 'five-kinds.jsonl', model: kind === 'sites' ? 'invented-numbers + 6 LoRA adapters' : 'invented-numbers', result: trace?.result ?? null, summary: trace?.summary ?? null, texts: trace?.texts ?? [], stale: state === 'stale',
     state: state === 'running' ? 'running' : state === 'starting' ? 'starting' : state === 'error' ? 'failed' : 'done',
@@ -78,6 +78,8 @@ function answer(method: string, raw: unknown): unknown {
       return inventedAblation(options, p.layer, p.expert);
     case 'routing/slice':
       return trace?.slice(p.from, p.to);
+    case 'routing/trained':
+      return { sites: inventedTrained(12) };
     case 'tensors/statistics':
       return p.names.map((name) => inventedStatistics(name));
     default:

@@ -1,4 +1,4 @@
-import type { RoutingHead, RoutingRecord, RoutingResult, RoutingSite, RoutingSlice, RoutingSummary, RoutingToken, SiteSummary, WeightSemantics } from '../../../extension/protocol/routing';
+import type { RoutingHead, RoutingRecord, RoutingResult, RoutingSite, RoutingSlice, RoutingSummary, RoutingToken, SiteSummary, WeightSemantics, TrainedVersusKeys } from '../../../extension/protocol/routing';
 import { NEAR_TIE } from '../../../extension/protocol/routing';
 import type { Score } from '../../../extension/protocol/score';
 import { divergence } from '../../../webview/render/routingMetrics';
@@ -11,6 +11,8 @@ export interface InventedRouting {
   readonly kind: 'layers' | 'sites' | 'large';
   readonly labels: boolean;
   readonly semantics?: WeightSemantics;
+  /** The router is the model's own. */
+  readonly native?: boolean;
 }
 
 const TEXTS = [
@@ -89,7 +91,7 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
   const slots = large ? 8 : E;
   const head: RoutingHead = {
     schema: 'modulens-routing-1', model: { hash: 'invented', kind: 'gpt2', name: 'invented-numbers' }, tokenizer: { hash: 'invented' },
-    router: options.kind === 'layers' ? 'avg-k' : options.kind === 'sites' ? 'arrow' : 'native', composition: options.kind === 'sites' ? 'outputs' : 'none', granularity: 'token', causal: true, provenance: 'exact',
+    router: options.native ? 'native' : options.kind === 'layers' ? 'avg-k' : options.kind === 'sites' ? 'arrow' : 'native', composition: options.kind === 'sites' ? 'outputs' : 'none', granularity: 'token', causal: true, provenance: 'exact',
     records: recordList, tokens, sites, slots,
   };
   const labelNames = [...new Set(recordList.flatMap((record) => (record.label === null ? [] : [record.label])))];
@@ -196,4 +198,10 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
       return { from, to, ...out, norms: null };
     },
   };
+}
+
+/** INVENTED comparison of a trained router with avg-k. */
+export function inventedTrained(layers: number): readonly TrainedVersusKeys[] {
+  const score = (value: number, spread: number, unit: string, n: number, nOf: string): Score => ({ value, null: 0.02, nullSd: spread, nullDraws: 199, z: (value - 0.02) / spread, p: value > 3 * spread ? 0.005 : 0.31, n, nOf, unit, direction: 'greater', nullKind: 'router rows paired with the keys of other experts', nullInterval: [0.02 - 2 * spread, 0.02 + 2 * spread] });
+  return Array.from({ length: layers }, (_, layer) => ({ site: `blocks.${layer}.ffn`, layer, cosine: score(0.06 + 0.05 * layer, 0.05, 'cosine', 8, 'experts'), agreement: score(0.1 + 0.04 * layer, 0.03, 'share', 456, 'choices') }));
 }

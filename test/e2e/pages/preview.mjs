@@ -65,6 +65,10 @@ const CASES = {
     signed: { query: 'semantics=signed' },
     sigmoid: { query: 'semantics=sigmoid' },
     sub: { query: 'kind=sites&semantics=sub-simplex' },
+    native: { query: 'native=1', act: async (page) => {
+      await page.getByRole('button', { name: 'Compare' }).click();
+      await page.locator('.trained-row').first().waitFor();
+    } },
     filter: { query: '', act: (page) => page.getByLabel('Text', { exact: true }).selectOption('label:code') },
     table: { query: '', act: (page) => page.keyboard.press('t') },
     menu: { query: '', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
