@@ -8,7 +8,7 @@ import { GraphSession } from './session';
  */
 const DEFAULT_BUDGET = 64 << 20;
 /** Bytes of idle sessions that were asked to stay: those of a text that is being written, which run again at each key. */
-const STAYING_BUDGET = 512 << 20;
+const STAYING_BUDGET = 1 << 30;
 
 interface Entry {
   readonly session: Promise<GraphSession>;
