@@ -8,7 +8,7 @@ import { buildEmbeddingStage } from '../graph/stages';
 import type { AttachedModules } from '../module/attach';
 import { failure } from '../protocol/errors';
 import { Embedder } from './embed';
-import { type ForwardEnvironment, ForwardPass, sessionPrefix } from './forward';
+import { checkVocabulary, type ForwardEnvironment, ForwardPass, sessionPrefix } from './forward';
 import { cachedBias, type Pack } from './pack';
 
 /** Keys and values of one block's past, `[kvHeads, past, headDim]` each. */
@@ -90,7 +90,7 @@ export class Decoder {
     if (n === 0) throw new RangeError('at least one id is needed');
     if (start + n > context) throw failure('model/too-long', { row: 0, tokens: start + n, context });
     const pack: Pack = { ids: Int32Array.from(ids), positions: Float32Array.from({ length: n }, (_, i) => start + i), sequences: new Int32Array(n), offset: start, tokens: n };
-    for (const id of pack.ids) if (id < 0 || id >= this.embedder.vocabulary) throw failure('model/token-id', { id, vocabulary: this.embedder.vocabulary, row: 0 });
+    checkVocabulary(pack.ids, this.embedder.vocabulary, 0);
     let hidden = await this.embed(pack);
     const past: Past[] = [], shared = new Map<string, HostTensor>();
     for (const [i, block] of this.stack.blocks.entries()) {

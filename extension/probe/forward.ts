@@ -174,8 +174,13 @@ function stampKey(model: BoundModel): string {
 function checkIds(sequences: readonly Int32Array[], vocabulary: number, context: number): void {
   for (const [row, ids] of sequences.entries()) {
     if (ids.length > context) throw failure('model/too-long', { row, tokens: ids.length, context });
-    for (const id of ids) if (id < 0 || id >= vocabulary) throw failure('model/token-id', { id, vocabulary, row });
+    checkVocabulary(ids, vocabulary, row);
   }
+}
+
+/** @throws model/token-id for an id that the model has no row for */
+export function checkVocabulary(ids: Int32Array, vocabulary: number, row: number): void {
+  for (const id of ids) if (id < 0 || id >= vocabulary) throw failure('model/token-id', { id, vocabulary, row });
 }
 
 function notNull<T>(value: T | null): T {

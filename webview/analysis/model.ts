@@ -7,6 +7,7 @@ import { styleLabels } from '../render/labels';
 import { holdsExperts } from '../../extension/protocol/finding';
 import { isFinished } from '../render/tracks';
 import type { Bridge, PendingCall } from '../ui/bridge';
+import { FrameChanges } from '../ui/frames';
 import { CallError } from '../ui/bridge';
 
 /** Something asked of the engine. */
@@ -52,14 +53,12 @@ export class AnalysisModel {
   selection: Selection = { layer: null, expert: null, hover: null, map: 'excess' };
 
   readonly #bridge: Bridge;
-  readonly #views = new Set<(changes: ReadonlySet<Change>) => void>();
-  readonly #changes = new Set<Change>();
+  readonly #frames = new FrameChanges<Change>();
   readonly #pictures = new Map<string, Remote<LayerPicture>>();
   readonly #tiles = new Map<string, Remote<HeatmapTile>>();
   readonly #details = new Map<string, Remote<ExpertDetail>>();
   readonly #ablations = new Map<string, Remote<AblationDetail>>();
   readonly #calls = new Map<string, PendingCall<unknown>>();
-  #scheduled = false;
 
   constructor(bridge: Bridge) {
     this.#bridge = bridge;
@@ -69,20 +68,11 @@ export class AnalysisModel {
 
   /** Calls the view once per frame with what changed, until the returned function is called. */
   watch(view: (changes: ReadonlySet<Change>) => void): () => void {
-    this.#views.add(view);
-    return () => this.#views.delete(view);
+    return this.#frames.watch(view);
   }
 
   changed(...changes: readonly Change[]): void {
-    for (const change of changes) this.#changes.add(change);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => {
-      this.#scheduled = false;
-      const now = new Set(this.#changes);
-      this.#changes.clear();
-      for (const view of [...this.#views]) view(now);
-    });
+    this.#frames.add(changes);
   }
 
   /** Takes a message of the host. The state may be sent again at any time. */

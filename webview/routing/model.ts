@@ -12,6 +12,7 @@ import { usualMeasure } from '../render/routingScale';
 import type { Counted, SiteNumbers, SiteRow, SiteStats, TokenFilter } from '../render/routingTrace';
 import { countedTokens, siteRows, siteStats } from '../render/routingTrace';
 import type { Bridge } from '../ui/bridge';
+import { FrameChanges, FrameQueue } from '../ui/frames';
 import { SliceLoader } from './slices';
 
 export type Change = 'run' | 'progress' | 'trace' | 'data' | 'selection' | 'anchor' | 'view' | 'keep' | 'size' | 'theme';
@@ -50,16 +51,13 @@ export class RoutingModel {
 
   readonly slices: SliceLoader;
   readonly #bridge: Bridge;
-  readonly #views = new Set<(changes: ReadonlySet<Change>) => void>();
-  readonly #changes = new Set<Change>();
+  readonly #frames = new FrameChanges<Change>(() => { if (this.#pendingPost) this.#post(); });
   readonly #stats = new Map<number, SiteStats>();
   readonly #switches = new Map<number, Score>();
   #counted: Counted | null = null;
   #axis: ExpertAxis | null = null;
-  readonly #later = new Map<string, () => void>();
-  #laterScheduled = false;
+  readonly #later = new FrameQueue<string>(DRAW_BUDGET);
   #pendingPost = false;
-  #scheduled = false;
   #measureChosen = false;
 
   constructor(bridge: Bridge) {
@@ -77,20 +75,11 @@ export class RoutingModel {
 
   /** Calls the view once per frame with what changed. */
   watch(view: (changes: ReadonlySet<Change>) => void): void {
-    this.#views.add(view);
+    this.#frames.watch(view);
   }
 
   changed(...changes: readonly Change[]): void {
-    for (const change of changes) this.#changes.add(change);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => {
-      this.#scheduled = false;
-      const now = new Set(this.#changes);
-      this.#changes.clear();
-      if (this.#pendingPost) this.#post();
-      for (const view of [...this.#views]) view(now);
-    });
+    this.#frames.add(changes);
   }
 
   /**
@@ -98,23 +87,7 @@ export class RoutingModel {
    * milliseconds, at least one.
    */
   later(name: string, draw: () => void): void {
-    this.#later.set(name, draw);
-    if (this.#laterScheduled) return;
-    this.#laterScheduled = true;
-    requestAnimationFrame(() => this.#work());
-  }
-
-  #work(): void {
-    this.#laterScheduled = false;
-    const start = performance.now();
-    for (const [name, draw] of this.#later) {
-      this.#later.delete(name);
-      draw();
-      if (performance.now() - start > DRAW_BUDGET) break;
-    }
-    if (this.#later.size === 0) return;
-    this.#laterScheduled = true;
-    requestAnimationFrame(() => this.#work());
+    this.#later.put(name, draw);
   }
 
   /** Takes a message of the host. The state may be sent again at any time. */

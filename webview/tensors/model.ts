@@ -1,6 +1,7 @@
 import type { InspectDocument, TensorEntry, TensorStatistics, TensorTile } from '../../extension/protocol/documents';
 import type { ErrorRecord } from '../../extension/protocol/errors';
 import type { Bridge, PendingCall } from '../ui/bridge';
+import { FrameChanges } from '../ui/frames';
 import { CallError } from '../ui/bridge';
 import { isEmpty, matching, parseFilter } from './filter';
 import type { Filter } from './filter';
@@ -41,8 +42,7 @@ export class TensorsModel {
   reading: { readonly done: number; readonly total: number } | null = null;
 
   readonly #bridge: Bridge;
-  readonly #views = new Set<(changes: ReadonlySet<Change>) => void>();
-  readonly #changes = new Set<Change>();
+  readonly #frames = new FrameChanges<Change>();
   readonly #tiles = new Map<string, TileState>();
   readonly #open = new Set<string>();
   #roots: readonly TreeNode[] = [];
@@ -51,7 +51,6 @@ export class TensorsModel {
   #flat: Int32Array = new Int32Array(0);
   #batch: PendingCall<unknown> | null = null;
   #tileCall: PendingCall<unknown> | null = null;
-  #scheduled = false;
   #restored: Partial<Kept>;
 
   constructor(bridge: Bridge) {
@@ -64,19 +63,11 @@ export class TensorsModel {
   }
 
   watch(view: (changes: ReadonlySet<Change>) => void): void {
-    this.#views.add(view);
+    this.#frames.watch(view);
   }
 
   changed(...changes: readonly Change[]): void {
-    for (const change of changes) this.#changes.add(change);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => {
-      this.#scheduled = false;
-      const now = new Set(this.#changes);
-      this.#changes.clear();
-      for (const view of this.#views) view(now);
-    });
+    this.#frames.add(changes);
   }
 
   /** Takes a file's header, or why it could not be read. May come again when the file changes. */

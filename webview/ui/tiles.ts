@@ -1,4 +1,5 @@
 import { el, setCss } from './dom';
+import { FrameQueue } from './frames';
 
 /** No canvas is larger than this many device pixels on a side. */
 export const TILE_PIXELS = 2048;
@@ -18,9 +19,8 @@ interface Tile {
   dirty: boolean;
 }
 
-const waiting = new Set<Tile>();
+const waiting = new FrameQueue<Tile>(FRAME_BUDGET);
 const tileOf = new WeakMap<Element, Tile>();
-let scheduled = false;
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     const tile = tileOf.get(entry.target);
@@ -31,25 +31,7 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: '128px' });
 
 function queue(tile: Tile): void {
-  waiting.add(tile);
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame(work);
-}
-
-/** Draws waiting tiles until the frame's budget is spent; at least one, so that it always ends. */
-function work(): void {
-  scheduled = false;
-  const start = performance.now();
-  for (const tile of waiting) {
-    waiting.delete(tile);
-    tile.owner.paint(tile);
-    if (performance.now() - start > FRAME_BUDGET) break;
-  }
-  if (waiting.size > 0) {
-    scheduled = true;
-    requestAnimationFrame(work);
-  }
+  waiting.put(tile, () => tile.owner.paint(tile));
 }
 
 /** A picture of any size on canvases of at most 2048 device pixels; only those near the viewport are drawn, a few per frame. */
@@ -99,7 +81,7 @@ export class TiledCanvas {
   dispose(): void {
     for (const tile of this.#tiles) {
       seen.unobserve(tile.canvas);
-      waiting.delete(tile);
+      waiting.drop(tile);
     }
     this.#tiles = [];
     this.node.replaceChildren();

@@ -3,8 +3,8 @@ import { openTokenizer } from '../../probe/tokenizer';
 import { readTexts } from '../../probe/texts';
 import { failure } from '../../protocol/errors';
 import type { RouteDocument, RoutingHead, RoutingToken } from '../../protocol/routing';
-import { alignTokens } from '../../routing/alignment';
 import { readImported, type ImportedRouting } from '../../routing/imported';
+import { placeTokens } from '../../routing/placeTokens';
 import { slotsOf, TraceArrays } from '../../routing/trace';
 import type { OperationContext } from '../context';
 import { describeModel } from '../modelFacts';
@@ -16,17 +16,12 @@ export async function run(params: { readonly path: string; readonly trace: strin
   const began = performance.now(), imported = await readImported(params.trace), { tokens: count, sites, k, ids, weights } = imported;
   const described = await describeModel(await openCheckpoint(params.path)), tokenizer = await openTokenizer(described.checkpoint.folder);
   const texts = params.text === undefined ? null : (await readTexts(params.text)).texts;
-  let records: RoutingHead['records'] = [{ from: 0, to: count, label: null, cut: 0 }], tokens = namedTokens(imported);
+  let records: RoutingHead['records'] = [{ from: 0, to: count, label: null, cut: 0 }], tokens: RoutingHead['tokens'] = namedTokens(imported);
   if (texts) {
     if (!tokenizer) throw failure('probe/no-tokenizer', { path: described.checkpoint.folder });
-    const made: RoutingToken[] = [], places = [];
-    for (const { text, label } of texts) {
-      const row = tokenizer.encode(text), from = made.length;
-      for (const [i, span] of alignTokens(text, row, tokenizer).entries()) made.push({ id: row[i], text: tokenizer.tokenText(row[i]), record: places.length, special: tokenizer.isSpecial(row[i]), ...span });
-      places.push({ from, to: made.length, label, cut: 0 });
-    }
-    if (made.length !== count) throw failure('routing/import', { file: params.trace, reason: `it routes ${count} tokens and the text has ${made.length} with this checkpoint\u2019s tokenizer` });
-    [tokens, records] = [made, places];
+    const placed = placeTokens(texts, tokenizer, Infinity);
+    if (placed.tokens.length !== count) throw failure('routing/import', { file: params.trace, reason: `it routes ${count} tokens and the text has ${placed.tokens.length} with this checkpoint\u2019s tokenizer` });
+    ({ tokens, records } = placed);
   }
   const arrays = new TraceArrays(count, sites), E = sites[0].E;
   for (let site = 0; site < sites.length; site++) {

@@ -2,6 +2,7 @@ import { finishInTurns } from '../../numerics/steps';
 import { Decoder } from '../../probe/decode';
 import { blockParameters, ForwardPass } from '../../probe/forward';
 import { tokensPerRun } from '../../probe/pack';
+import { sequencesOf } from '../../probe/sequences';
 import { type DeviceChoice, type DeviceUse, type JsonArray, type Notice, SCHEMA_VERSION } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
 import type { RouteDocument, RouteRequest, RoutingResult, RoutingSlice, RoutingSummary, RoutingTrace, TrainedVersusKeys } from '../../protocol/routing';
@@ -96,8 +97,8 @@ export async function trained({ key }: { readonly key: string }, context: Operat
 }
 
 async function compareKeys(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<readonly TrainedVersusKeys[]> {
-  const open = await openRouting({ ...request, router: 'native' }, context), { ids } = headOf(open, request), { forward } = await runtimeHost.environment(device, context);
-  return trainedVersusKeys(open.model, new ForwardPass(open.model, ids.filter((row) => row.length > 0), forward), open.router.sites.map((site) => site.layer), request.seed ?? 0);
+  const open = await openRouting({ ...request, router: 'native' }, context), { ids } = sequencesOf(request.texts.map(({ text }) => text), open.tokenizer, open.model.spec.stacks[0].context), { forward } = await runtimeHost.environment(device, context);
+  return trainedVersusKeys(open.model, new ForwardPass(open.model, ids, forward), open.router.sites.map((site) => site.layer), request.seed ?? 0);
 }
 
 /** `modulens route`: the trace and its summary as one document. */

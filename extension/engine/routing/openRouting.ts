@@ -4,9 +4,9 @@ import type { BoundModel } from '../../architecture/resolve';
 import { openTokenizer, type Tokenizer } from '../../probe/tokenizer';
 import { failure } from '../../protocol/errors';
 import type { Notice } from '../../protocol/documents';
-import type { RouteRequest, RoutingHead, RoutingRecord, RoutingToken } from '../../protocol/routing';
-import { alignTokens } from '../../routing/alignment';
+import type { RouteRequest, RoutingHead } from '../../protocol/routing';
 import { EMERGENT, routers } from '../../routing/index';
+import { placeTokens } from '../../routing/placeTokens';
 import { slotsOf } from '../../routing/trace';
 import type { PreparedRouter } from '../../routing/types';
 import { parseLayers, resolveOptions } from '../analysis/options';
@@ -77,17 +77,10 @@ export function isCausal(model: BoundModel): boolean {
 
 /** Token ids of the request's texts, with special tokens, cut to the context, and everything about a trace but its numbers. */
 export function headOf({ described, model, tokenizer, router }: OpenRouting, request: RouteRequest): { readonly head: RoutingHead; readonly ids: readonly Int32Array[]; readonly warnings: readonly Notice[] } {
-  const { context } = model.spec.stacks[0], ids: Int32Array[] = [], records: RoutingRecord[] = [], tokens: RoutingToken[] = [];
-  for (const { text, label } of request.texts) {
-    const all = tokenizer.encode(text), used = all.slice(0, context), from = tokens.length;
-    for (const [i, span] of alignTokens(text, used, tokenizer).entries()) tokens.push({ id: used[i], text: tokenizer.tokenText(used[i]), record: records.length, special: tokenizer.isSpecial(used[i]), ...span });
-    records.push({ from, to: tokens.length, label: label ?? null, cut: all.length - used.length });
-    ids.push(used);
-  }
+  const { ids, records, tokens, warnings } = placeTokens(request.texts, tokenizer, model.spec.stacks[0].context);
   if (tokens.length === 0) throw failure('routing/empty', {});
-  const cut = records.filter((record) => record.cut > 0).length;
   return {
-    ids, warnings: [...(router.warnings ?? []), ...(cut === 0 ? [] : [{ code: 'texts-cut', message: `${cut} ${cut === 1 ? 'text was' : 'texts were'} longer than the context of ${context} tokens; the rest has no routing.` }])],
+    ids, warnings: [...(router.warnings ?? []), ...warnings],
     head: {
       schema: 'modulens-routing-1', model: { hash: described.facts.fingerprint, kind: described.facts.family ?? 'unknown', name: described.facts.name }, tokenizer: { hash: tokenizer.hash },
       router: request.router, composition: router.composition, granularity: router.granularity, provenance: router.provenance, causal: isCausal(model), records, tokens, sites: router.sites, slots: slotsOf(router.sites),
