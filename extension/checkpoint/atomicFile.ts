@@ -12,8 +12,16 @@ const open = new Set<string>();
 
 /** Removes the temporary files of this process that are not finished; for signal handlers, hence synchronous. */
 export function removeTemporaryFiles(): void {
-  for (const file of open) rmSync(file, { force: true });
+  for (const file of open) rmSync(file, { force: true, recursive: true });
   open.clear();
+}
+
+/** Adds a file or folder to what `removeTemporaryFiles` removes; `forgetTemporary` takes it out again. */
+export function rememberTemporary(file: string): void {
+  open.add(file);
+}
+export function forgetTemporary(file: string): void {
+  open.delete(file);
 }
 
 /** A write error as a typed failure; others pass through. */
@@ -91,7 +99,8 @@ const MAX_WRITE_BYTES = 1024 * 1024 * 1024;
 /** Windows refuses to replace a file that a virus scanner or another window has open for a moment. */
 const RENAME_WAITS_MS = [20, 80, 300];
 
-async function renameWithRetry(from: string, to: string): Promise<void> {
+/** Renames; waits a little where Windows refuses because another program looks at the file. */
+export async function renameWithRetry(from: string, to: string): Promise<void> {
   for (const wait of RENAME_WAITS_MS) {
     try {
       return await fs.rename(from, to);
