@@ -3,6 +3,8 @@ import type { AnalyzeOptions, EngineMethod, EngineParams, EngineResult } from '.
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
 import type { RoutingResult, RoutingSelection, RoutingSummary } from './routing';
+import type { LayerRule, TransferMethodName } from './transfer';
+import type { TransferChoice, TransferPageState } from './transferPage';
 
 /** Engine methods that a page may call through the host; the host fills in paths and keys that pages must not choose. */
 export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice', 'routing/trained'] as const satisfies readonly EngineMethod[];
@@ -19,6 +21,7 @@ export type HostMessage =
   /** `texts`: the records' texts; `source`: what the editor calls the document. Positions of what is shown stay while `state` is running. */
   | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly stale: boolean; readonly error: ErrorRecord | null }
   | { readonly type: 'routing/selection'; readonly selection: RoutingSelection }
+  | { readonly type: 'transfer/state'; readonly state: TransferPageState }
   | { readonly type: 'reply'; readonly id: number; readonly result?: unknown; readonly error?: ErrorRecord }
   | { readonly type: 'reveal'; readonly layer?: number; readonly expert?: number };
 
@@ -44,6 +47,16 @@ export type PageMessage =
   | { readonly type: 'routing/reveal'; readonly token: number }
   /** Ask for another router, model or set of layers. */
   | { readonly type: 'routing/choose' }
+  /** Let the user pick another module, base, text or folder; the plan is made again. */
+  | { readonly type: 'transfer/choose'; readonly what: TransferChoice }
+  | { readonly type: 'transfer/set'; readonly method?: TransferMethodName; readonly layers?: LayerRule }
+  /** From the report back to the plan, to run with other choices. */
+  | { readonly type: 'transfer/replan' }
+  /** Pick texts of the task and run again with them. */
+  | { readonly type: 'transfer/evaluate' }
+  | { readonly type: 'transfer/openModule' }
+  /** Show a row of the data file in an editor. */
+  | { readonly type: 'transfer/reveal'; readonly row: number }
   | { readonly type: 'copy'; readonly text: string }
   | { readonly type: 'fault'; readonly message: string };
 
