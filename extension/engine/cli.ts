@@ -6,9 +6,11 @@ import { DEVICES, type DeviceChoice, PARTITION_METHODS, type PartitionMethod } f
 import { type ErrorRecord, failure, toErrorRecord } from '../protocol/errors';
 import type { Progress } from '../protocol/progress';
 import { type RouterName, ROUTERS } from '../protocol/routing';
+import { GEN_KNOW_SUBS, type GenKnowSub, LIBRARY_SIMILARITIES, type LibrarySimilarityKind } from '../protocol/routingLibrary';
 import { VERSION } from '../protocol/version';
 import type { OperationContext } from './context';
 import { formatAnalysis, formatEvaluation, formatInspect, formatProbe, formatRouting } from './cliText';
+import { formatLibrary } from './cliLibrary';
 import type { ModuleChoice } from './operations/probe';
 
 interface CommonOptions {
@@ -134,8 +136,12 @@ function program(): Command {
     .option('--modules <folder>', 'folder of LoRAs on this base (arrow)').option('--trace <file>', 'a trace made elsewhere (imported): .json, or .npy of expert ids')
     .option('--experts <n>', 'experts per layer of a partition by keys', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
     .option('--temperature <t>', 'of a library\'s softmax', positive).option('--base-activations', 'route a library on the base alone: cheap and approximate').option('--compare-keys', 'whether a model\'s own router looks like avg-k (native)')
-    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean }) => perform(options, async (context) =>
-      (await import('./operations/routeCommand')).run({ ...options, path: checkpoint }, context), formatRouting));
+    .option('--library-facts', 'what the weights of --modules say, without text: trust, similarity, groups').addOption(new Option('--general-knowledge <way>', 'how a library\'s general adapters are subtracted (default: as its settings say)').choices(GEN_KNOW_SUBS)).addOption(new Option('--group-by <what>', 'what --library-facts groups by').choices(LIBRARY_SIMILARITIES))
+    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean; libraryFacts?: boolean; generalKnowledge?: GenKnowSub; groupBy?: LibrarySimilarityKind }) => {
+      const command = { ...options, path: checkpoint };
+      if (options.libraryFacts) return perform(options, async (context) => (await import('./operations/routeCommand')).libraryFacts(command, context), formatLibrary);
+      return perform(options, async (context) => (await import('./operations/routeCommand')).run(command, context), formatRouting);
+    });
 
   command('evaluate <checkpoint>', 'loss of a checkpoint on texts, with and without modules')
     .requiredOption('--data <file>', '.jsonl with text, or text/text2/label').option('--pseudo', 'pseudo-likelihood for masked language models')

@@ -38,6 +38,8 @@ export const handlers: HandlerTable = {
   'routing/summary': async (params, context) => (await import('./operations/route')).summary(params, context),
   'routing/trained': async (params, context) => (await import('./operations/route')).trained(params, context),
   'routing/describe': async (params, context) => (await import('./operations/describeRouting')).run(params, context),
+  'routing/library': async (params, context) => (await import('./operations/libraryFacts')).run(params, context),
+  'routing/libraryOverlaps': async (params, context) => (await import('./operations/libraryFacts')).overlaps(params, context),
   'tensors/statistics': async (params, context) => (await import('./operations/tensors')).statistics(params, context),
   'tensors/tile': async (params, context) => interactive(context, async () => (await import('./operations/tensors')).tile(params, context)),
   'store/clear': async (_params, context) => (await store(context)).clear(),

@@ -30,6 +30,8 @@ const WORDS: Readonly<Record<EngineMethod, string>> = {
   'routing/summary': 'summing up routing',
   'routing/describe': 'looking for routers',
   'routing/trained': 'comparing a router with its experts',
+  'routing/library': 'comparing adapters',
+  'routing/libraryOverlaps': 'comparing adapters at one linear map',
   'tensors/statistics': 'reading tensor statistics',
   'tensors/tile': 'reading a tensor',
   'store/clear': 'clearing the cached results',

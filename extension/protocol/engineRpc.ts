@@ -1,6 +1,7 @@
 import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, DeviceName, ExpertDetail, HeatmapTile, InspectDocument, LayerPicture, LayerResult, ModelFacts, PartitionMethod, TensorStatistics, TensorTile } from './documents';
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
+import type { LibraryFacts, LibraryOverlaps, LibraryRequest } from './routingLibrary';
 import type { RoutableKind, RouteRequest, RouterName, RoutingResult, RoutingSlice, RoutingSummary, TrainedVersusKeys } from './routing';
 
 export interface AnalyzeOptions {
@@ -71,6 +72,10 @@ export interface EngineRequests {
   'routing/trained': [{ key: string }, { sites: readonly TrainedVersusKeys[] }];
   /** What a folder of adapters or a checkpoint offers to route with; `modules`: the folder of adapters that was found, there or beside the checkpoint. */
   'routing/describe': [{ path: string }, { kinds: RoutableKind[]; routers: { name: RouterName; title: string; says: string; available: boolean; why?: string; modules?: string }[] }];
+  /** What the weights of a folder of adapters say, compared pair by pair and in groups; no text is run. */
+  'routing/library': [LibraryRequest, LibraryFacts];
+  /** How the adapters lie to each other at one linear map (a `sites[].id` of `routing/library`). */
+  'routing/libraryOverlaps': [LibraryRequest & { site: string }, LibraryOverlaps];
   'tensors/statistics': [{ path: string; names: string[] }, TensorStatistics[]];
   'tensors/tile': [{ path: string; name: string; leading: number[]; width: number; height: number }, TensorTile];
   'store/clear': [Record<string, never>, { bytes: number }];

@@ -7,7 +7,7 @@ import type { LayerRule, TransferMethodName } from './transfer';
 import type { TransferChoice, TransferPageState } from './transferPage';
 
 /** Engine methods that a page may call through the host; the host fills in paths and keys that pages must not choose. */
-export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice', 'routing/trained'] as const satisfies readonly EngineMethod[];
+export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice', 'routing/trained', 'routing/library', 'routing/libraryOverlaps'] as const satisfies readonly EngineMethod[];
 export type PageMethod = (typeof PAGE_METHODS)[number];
 
 export type RunState = 'starting' | 'running' | 'done' | 'cancelled' | 'failed';
@@ -18,8 +18,8 @@ export type HostMessage =
   | { readonly type: 'analysis/layer'; readonly layer: LayerResult }
   | { readonly type: 'analysis/progress'; readonly progress: Progress }
   | { readonly type: 'tensors/state'; readonly document: InspectDocument | null; readonly error: ErrorRecord | null }
-  /** `texts`: the records' texts; `source`: what the editor calls the document. Positions of what is shown stay while `state` is running. */
-  | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly stale: boolean; readonly error: ErrorRecord | null }
+  /** `texts`: the records' texts; `source`: what the editor calls the document; `modules`: folder of adapters that `routing/library` describes, null without. Positions of what is shown stay while `state` is running. */
+  | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly modules?: string | null; readonly stale: boolean; readonly error: ErrorRecord | null }
   | { readonly type: 'routing/selection'; readonly selection: RoutingSelection }
   | { readonly type: 'transfer/state'; readonly state: TransferPageState }
   | { readonly type: 'reply'; readonly id: number; readonly result?: unknown; readonly error?: ErrorRecord }

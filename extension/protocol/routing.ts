@@ -1,4 +1,5 @@
 import type { DeviceUse, DocumentHead, JsonArray } from './documents';
+import type { GenKnowSub } from './routingLibrary';
 import type { Score } from './score';
 
 /** Routers that a person can ask for. `imported` is a trace that another program made. */
@@ -181,6 +182,8 @@ export interface RouteRequest {
   readonly experts?: number;
   readonly topK?: number;
   readonly temperature?: number;
+  /** How a library's general knowledge is subtracted; by default as its settings say. */
+  readonly genKnowSub?: GenKnowSub;
   /** Adapters off, routing on the base's activations: cheap and approximate. */
   readonly baseActivations?: boolean;
   readonly seed?: number;

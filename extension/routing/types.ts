@@ -7,6 +7,7 @@ import type { HostTensor } from '../graph/hostTensor';
 import type { AttachedModules } from '../module/attach';
 import type { Notice } from '../protocol/documents';
 import type { Composition, RouterName, RoutingGranularity, RoutingProvenance, RoutingSite } from '../protocol/routing';
+import type { GenKnowSub } from '../protocol/routingLibrary';
 
 /** What a router may need; it throws a failure that says what is missing. */
 export interface RouterRequest {
@@ -21,6 +22,7 @@ export interface RouterRequest {
   readonly temperature?: number;
   /** Folder of adapters. */
   readonly modules?: string;
+  readonly genKnowSub?: GenKnowSub;
   readonly baseActivations?: boolean;
 }
 

@@ -2,6 +2,7 @@ import { readTexts } from '../../probe/texts';
 import type { DeviceChoice } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
 import type { RouteDocument, RouteRequest, RouterName } from '../../protocol/routing';
+import type { GenKnowSub, LibraryDocument, LibrarySimilarityKind } from '../../protocol/routingLibrary';
 import type { OperationContext } from '../context';
 import { routeDocument, textsOf } from './route';
 
@@ -18,6 +19,10 @@ export interface RouteCommand {
   readonly temperature?: number;
   readonly baseActivations?: boolean;
   readonly compareKeys?: boolean;
+  /** How a library's general knowledge is subtracted; by default as its settings say. */
+  readonly generalKnowledge?: GenKnowSub;
+  /** By what adapters are grouped (`--library-facts`). */
+  readonly groupBy?: LibrarySimilarityKind;
   readonly seed: number;
   readonly device: DeviceChoice;
 }
@@ -35,8 +40,15 @@ export async function run(command: RouteCommand, context: OperationContext): Pro
   const file = await readTexts(text);
   const request: RouteRequest = {
     path, router, seed, texts: textsOf(file.texts), ...(modules === undefined ? {} : { modules }), ...(layers === undefined ? {} : { layers }), ...(experts === undefined ? {} : { experts }),
-    ...(topK === undefined ? {} : { topK }), ...(temperature === undefined ? {} : { temperature }), ...(baseActivations ? { baseActivations } : {}),
+    ...(command.generalKnowledge === undefined ? {} : { genKnowSub: command.generalKnowledge }), ...(topK === undefined ? {} : { topK }), ...(temperature === undefined ? {} : { temperature }), ...(baseActivations ? { baseActivations } : {}),
   };
   if (command.compareKeys && router !== 'native') throw failure('usage', { message: '--compare-keys compares a model\u2019s own router: add --router native.' });
   return routeDocument(request, context, device, command.compareKeys === true);
+}
+
+/** `--library-facts`: a folder of adapters by its weights. */
+export async function libraryFacts({ path, modules, text, layers, seed, generalKnowledge, groupBy }: RouteCommand, context: OperationContext): Promise<LibraryDocument> {
+  if (modules === undefined) throw failure('usage', { message: '--library-facts describes a folder of LoRAs: name it with --modules FOLDER.' });
+  if (text !== undefined) throw failure('usage', { message: '--library-facts reads weights only: leave out --text.' });
+  return (await import('./libraryFacts')).libraryDocument({ path, modules, seed, ...(layers === undefined ? {} : { layers }), ...(generalKnowledge === undefined ? {} : { genKnowSub: generalKnowledge }), ...(groupBy === undefined ? {} : { by: groupBy }) }, context);
 }

@@ -57,7 +57,7 @@ async function open(request: RouteRequest, context: OperationContext): Promise<O
   const tokenizer = await openTokenizer(described.checkpoint.folder);
   if (!tokenizer) throw failure('probe/no-tokenizer', { path: described.checkpoint.folder });
   const seed = request.seed ?? 0, blocks = model.spec.stacks[0].blocks.map((block) => block.index);
-  const shared = { model, seed, ...(request.temperature === undefined ? {} : { temperature: request.temperature }), ...(request.modules === undefined ? {} : { modules: request.modules }), ...(request.baseActivations ? { baseActivations: true } : {}) };
+  const shared = { model, seed, ...(request.temperature === undefined ? {} : { temperature: request.temperature }), ...(request.modules === undefined ? {} : { modules: request.modules }), ...(request.genKnowSub === undefined ? {} : { genKnowSub: request.genKnowSub }), ...(request.baseActivations ? { baseActivations: true } : {}) };
   const prepared = EMERGENT.has(router.name)
     ? await prepareEmergent(router, request, described, shared, context)
     : await router.prepare({ ...shared, layers: parseLayers(request.layers, blocks), ...(request.topK === undefined ? {} : { topK: request.topK }), partition: () => Promise.reject(new Error('no partition for this router')) });

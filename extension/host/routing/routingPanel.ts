@@ -10,7 +10,7 @@ import { rangesOfToken } from './painter';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { checkedSelection } from './selection';
 
-const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained'];
+const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained', 'routing/library', 'routing/libraryOverlaps'];
 /** States are sent at most this often; selections go at once. */
 const STATE_MS = 50;
 
@@ -36,6 +36,7 @@ export class RoutingPanel extends Disposables {
         services.engine,
         METHODS,
         (method) => {
+          if (method === 'routing/library' || method === 'routing/libraryOverlaps') return this.library();
           const key = entry.document.page?.result.key;
           if (key === undefined) throw failure('internal', { message: `${method} was asked before there was a trace` });
           return { key };
@@ -60,6 +61,13 @@ export class RoutingPanel extends Disposables {
     this.add(panel.onDidDispose(() => this.dispose()));
   }
 
+  /** Base and folder of adapters that the page may ask about: those that the text is routed with. */
+  private library(): Readonly<Record<string, unknown>> {
+    const { path, modules } = this.entry.document.choice;
+    if (modules === undefined) throw failure('routing/library', { path, reason: 'no folder of adapters is chosen. Choose the router Arrow and a folder of LoRAs first' });
+    return { path, modules };
+  }
+
   private later(): void {
     this.timer ??= setTimeout(() => this.postState(), STATE_MS);
   }
@@ -75,6 +83,7 @@ export class RoutingPanel extends Disposables {
       result: document.page?.result ?? null,
       summary: document.summary,
       texts: document.page?.texts ?? [],
+      modules: document.choice.modules ?? null,
       stale: document.isStale,
       error: document.error,
     });

@@ -8,7 +8,8 @@ import { type LowRank, spectrumOf } from '../../numerics/lowRank';
 import { failure } from '../../protocol/errors';
 import { subtractFactors, subtractUpdates } from './genKnowSub';
 import { remarksOn } from './remarks';
-import type { Adapter, AdapterLibrary, BoundLibrary, GenKnowSub, LibrarySite, SiteExpert } from './types';
+import type { GenKnowSub } from '../../protocol/routingLibrary';
+import type { Adapter, AdapterLibrary, BoundLibrary, LibrarySite, SiteExpert } from './types';
 
 /** Bytes of factors as float32 that are held at once: ten adapters of rank 16 on every linear map of a 7B model take 1.3 GB. */
 const MAX_FACTOR_BYTES = 4 * 1024 ** 3;

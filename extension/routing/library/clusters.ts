@@ -2,12 +2,11 @@ import { kMeans, type Points, silhouette } from '../../numerics/kMeans';
 import { averageLinkage, type Joining } from '../../numerics/linkage';
 import { scoreAgainstNull } from '../../numerics/nullScore';
 import { Random } from '../../numerics/random';
+import { finish, type Steps } from '../../numerics/steps';
 import { failure } from '../../protocol/errors';
+import { NOT_MBC } from '../../protocol/routingLibrary';
 import type { Score } from '../../protocol/score';
 import type { LibrarySimilarity } from './similarity';
-
-/** Said wherever clusters of adapters are shown or applied. */
-export const NOT_MBC = 'MBC trains one new adapter per cluster on the data of its tasks. Averaging the adapters of a cluster is not MBC, and is not what its results were measured with.';
 
 /** Draws of the null of a silhouette: enough for a p-value of 0.05. */
 const NULL_DRAWS = 99;
@@ -30,10 +29,15 @@ export interface LibraryClusters {
  * @throws routing/library for a number of clusters that the library does not have
  */
 export function clusterLibrary(similarity: LibrarySimilarity, clusters: number, seed: number): LibraryClusters {
+  return finish(clusterSteps(similarity, clusters, seed));
+}
+
+/** The same, draw by draw. */
+export function* clusterSteps(similarity: LibrarySimilarity, clusters: number, seed: number): Steps<LibraryClusters> {
   const n = similarity.names.length;
   if (!Number.isInteger(clusters) || clusters < 1 || clusters > n) throw failure('routing/library', { path: similarity.names.join(', '), reason: `${n} adapters cannot be put into ${clusters} clusters. Choose a whole number from 1 to ${n}` });
   const points: Points = { n, width: n, data: similarity.matrix }, found = kMeans(points, clusters, new Random(seed, 'library clusters', clusters));
-  return { labels: found.labels, clusters, silhouette: clusters >= 2 && clusters < n && n >= LEAST_FOR_NULL ? silhouetteScore(points, found.labels, clusters, seed) : null, says: NOT_MBC };
+  return { labels: found.labels, clusters, silhouette: clusters >= 2 && clusters < n && n >= LEAST_FOR_NULL ? yield* silhouetteScore(points, found.labels, clusters, seed) : null, says: NOT_MBC };
 }
 
 /** Groupings into 2 .. `most` clusters, for a slider with the silhouette of each. */
@@ -47,11 +51,13 @@ export function seriate(similarity: LibrarySimilarity): { readonly order: Int32A
   return averageLinkage(similarity.matrix.map((s) => 1 - s), similarity.names.length);
 }
 
-function silhouetteScore(points: Points, labels: Int32Array, clusters: number, seed: number): Score {
-  const draws = Array.from({ length: NULL_DRAWS }, (_, draw) => {
+function* silhouetteScore(points: Points, labels: Int32Array, clusters: number, seed: number): Steps<Score> {
+  const draws: number[] = [];
+  for (let draw = 0; draw < NULL_DRAWS; draw++) {
     const random = new Random(seed, 'library clusters null', clusters, draw), dealt: Points = { ...points, data: dealtOut(points, random) };
-    return silhouette(dealt, kMeans(dealt, clusters, random.fork('k-means')).labels);
-  });
+    draws.push(silhouette(dealt, kMeans(dealt, clusters, random.fork('k-means')).labels));
+    yield;
+  }
   return scoreAgainstNull({ value: silhouette(points, labels), draws, n: points.n, nOf: 'adapters', unit: 'silhouette', direction: 'greater', nullKind: 'the same similarities dealt out to pairs of adapters at random, grouped again' });
 }
 

@@ -1,8 +1,6 @@
 import { innerProduct, readOverlap } from '../../numerics/lowRank';
+import { directionTrust } from '../../protocol/routingLibrary';
 import type { BoundLibrary, LibrarySite } from './types';
-
-/** Second over first singular value above which an adapter's main direction is no safe fact (PEFT's power steps miss it from there on). */
-export const HARDLY_DETERMINED = 0.9;
 
 /** What the weights of one adapter at one linear map say; no text was run. */
 export interface AdapterFacts {
@@ -40,7 +38,7 @@ export interface SiteOverlaps {
 export function adapterFacts({ library, sites }: BoundLibrary): readonly AdapterFacts[] {
   return sites.flatMap(({ spec, layer, experts }) => experts.map(({ adapter, factors, scaling, spectrum }): AdapterFacts => ({
     site: spec.site, layer, adapter: library.adapters[adapter].name, rank: factors.rank, scaling,
-    sigma1: Math.abs(scaling) * spectrum.singularValues[0], ratio: spectrum.ratio, trusted: spectrum.frobenius > 0 && spectrum.ratio <= HARDLY_DETERMINED,
+    sigma1: Math.abs(scaling) * spectrum.singularValues[0], ratio: spectrum.ratio, trusted: directionTrust(spectrum.ratio, spectrum.frobenius) === 'determined',
     energy: spectrum.energy, stableRank: spectrum.stableRank, frobenius: Math.abs(scaling) * spectrum.frobenius,
   })));
 }

@@ -1,17 +1,8 @@
 import { innerProduct } from '../../numerics/lowRank';
+import { finish, type Steps } from '../../numerics/steps';
 import { failure } from '../../protocol/errors';
+import type { LibrarySimilarityKind } from '../../protocol/routingLibrary';
 import type { BoundLibrary, LibrarySite, SiteExpert } from './types';
-
-/** By what adapters are compared. */
-export const LIBRARY_SIMILARITIES = ['update', 'parameters', 'direction'] as const;
-export type LibrarySimilarityKind = (typeof LIBRARY_SIMILARITIES)[number];
-
-/** What each comparison means, for menus and captions. */
-export const SIMILARITY_SAYS: Readonly<Record<LibrarySimilarityKind, string>> = {
-  update: 'Cosine of the updates B A. It does not depend on the basis in which factors happen to lie: right for adapters from anywhere.',
-  parameters: 'Cosine of the factors A and B written one after the other, as MBC compares. It means something only for adapters that started from the same A; otherwise it may be noise.',
-  direction: 'Mean |cos| of the directions that Arrow compares tokens with, over the linear maps that both change.',
-};
 
 /** Adapters compared pair by pair. */
 export interface LibrarySimilarity {
@@ -29,16 +20,27 @@ export interface LibrarySimilarity {
  * @throws routing/library for 'parameters' where ranks differ
  */
 export function librarySimilarity(bound: BoundLibrary, kind: LibrarySimilarityKind = 'update', layers?: readonly number[]): LibrarySimilarity {
-  const n = bound.library.adapters.length, matrix = new Float64Array(n * n);
-  const seen = new Set<string>();
-  // Blocks that share their weights count once.
-  const sites = bound.sites.filter(({ spec, layer }) => (layers === undefined || layers.includes(layer)) && !seen.has(spec.weight) && seen.add(spec.weight));
+  return finish(similaritySteps(bound, kind, layers));
+}
+
+/** The same, pair by pair. */
+export function* similaritySteps(bound: BoundLibrary, kind: LibrarySimilarityKind, layers?: readonly number[]): Steps<LibrarySimilarity> {
+  const n = bound.library.adapters.length, matrix = new Float64Array(n * n), sites = distinctSites(bound, layers);
   const compare = kind === 'direction' ? meanDirection : cosineOf;
   for (let i = 0; i < n; i++) {
     matrix[i * n + i] = 1;
-    for (let j = 0; j < i; j++) matrix[i * n + j] = matrix[j * n + i] = compare(bound, sites, i, j, kind);
+    for (let j = 0; j < i; j++) {
+      matrix[i * n + j] = matrix[j * n + i] = compare(bound, sites, i, j, kind);
+      yield;
+    }
   }
   return { kind, names: bound.library.adapters.map((a) => a.name), matrix, sites: sites.length };
+}
+
+/** Sites of some layers; blocks that share their weights count once. */
+export function distinctSites({ sites }: BoundLibrary, layers?: readonly number[]): readonly LibrarySite[] {
+  const seen = new Set<string>();
+  return sites.filter(({ spec, layer }) => (layers === undefined || layers.includes(layer)) && !seen.has(spec.weight) && seen.add(spec.weight));
 }
 
 function cosineOf(bound: BoundLibrary, sites: readonly LibrarySite[], i: number, j: number, kind: LibrarySimilarityKind): number {

@@ -2,6 +2,7 @@ import type { LinearSpec } from '../../architecture/spec';
 import type { FileStamp } from '../../checkpoint/types';
 import type { LowRank, Spectrum } from '../../numerics/lowRank';
 import type { LoraModule } from '../../module/types';
+import type { GenKnowSub } from '../../protocol/routingLibrary';
 
 /** `arrow_config` of a saved Arrow set. */
 export interface ArrowSettings {
@@ -36,9 +37,6 @@ export interface AdapterLibrary {
   /** Stamps of the folder and of every file that was read. */
   readonly files: readonly FileStamp[];
 }
-
-/** How general knowledge is subtracted: not at all, as PEFT does factor by factor, or from the update itself. */
-export type GenKnowSub = 'none' | 'peft' | 'update';
 
 /** An adapter at one linear map: y += weight * scaling * (x A^T) B^T. */
 export interface SiteExpert {

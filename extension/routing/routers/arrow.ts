@@ -3,10 +3,10 @@ import { floatData } from '../../graph/hostTensor';
 import type { Notice } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
 import type { RoutingSite } from '../../protocol/routing';
+import { HARDLY_DETERMINED } from '../../protocol/routingLibrary';
 import { ARROW_TEMPERATURE, ARROW_TOP_K } from '../library/arrowSettings';
 import { ARROW_OUTPUTS, attachArrow, readsEveryToken } from '../library/attachArrow';
 import { bindLibrary } from '../library/bindLibrary';
-import { HARDLY_DETERMINED } from '../library/facts';
 import { openLibrary } from '../library/openLibrary';
 import type { BoundLibrary, LibrarySite } from '../library/types';
 import type { PreparedRouter, Router, RouterRequest } from '../types';
@@ -23,7 +23,7 @@ export const arrowRouter: Router = {
   prepare: async (request) => {
     const { model, modules } = request;
     if (modules === undefined) throw unusable(request, 'it routes between the LoRAs of a folder, and no folder was chosen. Give one (--modules FOLDER)');
-    const bound = await bindLibrary(model, await openLibrary(modules)), { library } = bound;
+    const bound = await bindLibrary(model, await openLibrary(modules), request.genKnowSub), { library } = bound;
     const E = library.adapters.length, k = request.topK ?? library.arrow?.topK ?? Math.min(ARROW_TOP_K, E), temperature = request.temperature ?? library.arrow?.temperature ?? ARROW_TEMPERATURE;
     if (!Number.isInteger(k) || k < 1 || k > E) throw unusable(request, `a token cannot use ${k} of the ${E} adapters in ${library.path}. Choose a whole number from 1 to ${E}`);
     if (!Number.isFinite(temperature) || temperature <= 0) throw unusable(request, `its temperature is ${temperature}. Choose a number above 0`);

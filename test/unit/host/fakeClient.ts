@@ -20,7 +20,7 @@ export class FakeClient implements EngineClient {
 
   request<M extends EngineMethod>(method: M, params: EngineParams<M>, signal?: AbortSignal): Promise<EngineResult<M>> {
     return new Promise((resolve, reject) => {
-      this.asked.push({ method, params: params, signal, resolve: resolve, reject });
+      this.asked.push({ method, params: { ...params }, signal, resolve: resolve, reject });
       signal?.addEventListener('abort', () => reject(failure('cancelled', { what: method })));
     });
   }

@@ -5,7 +5,8 @@ import { averageLinkage } from '../../../extension/numerics/linkage';
 import { type LowRank, spectrumOf } from '../../../extension/numerics/lowRank';
 import { Random } from '../../../extension/numerics/random';
 import { adjustedRandIndex } from '../../../extension/numerics/agreement';
-import { clusterLibrary, clusterRange, NOT_MBC, seriate } from '../../../extension/routing/library/clusters';
+import { clusterLibrary, clusterRange, seriate } from '../../../extension/routing/library/clusters';
+import { NOT_MBC } from '../../../extension/protocol/routingLibrary';
 import { librarySimilarity } from '../../../extension/routing/library/similarity';
 import type { BoundLibrary } from '../../../extension/routing/library/types';
 
