@@ -2,6 +2,7 @@ import { analysisErrors } from './errors/analysis';
 import { checkpointErrors } from './errors/checkpoint';
 import { commonErrors } from './errors/common';
 import { engineErrors } from './errors/engine';
+import { mergeErrors } from './errors/merge';
 import { modelErrors } from './errors/model';
 import { routingErrors } from './errors/routing';
 import { runtimeErrors } from './errors/runtime';
@@ -11,7 +12,7 @@ import { transferErrors } from './errors/transfer';
  * Every failure that a user can meet, as a code with typed arguments. Text is made where it is shown, by `describeError`.
  * A room adds its codes to its own catalogue under `errors/`.
  */
-const catalogue = { ...commonErrors, ...checkpointErrors, ...modelErrors, ...runtimeErrors, ...analysisErrors, ...routingErrors, ...transferErrors, ...engineErrors } as const;
+const catalogue = { ...commonErrors, ...checkpointErrors, ...modelErrors, ...mergeErrors, ...runtimeErrors, ...analysisErrors, ...routingErrors, ...transferErrors, ...engineErrors } as const;
 
 type Catalogue = typeof catalogue;
 export type ErrorCode = keyof Catalogue;
