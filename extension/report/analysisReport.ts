@@ -1,6 +1,7 @@
 import { type AnalysisDocument, LAYER_SCORES, type LayerResult, type LayerScoreName, METHOD_WORDS } from '../protocol/documents';
 import { formatNumber, formatScore, isEvidence, type Score } from '../protocol/score';
 import { escapeHtml } from './html';
+import { factList, reportPage } from './page';
 
 /** Scores that get a track in the picture; the table has all of them. */
 const TRACKS: readonly LayerScoreName[] = ['stability', 'modularity', 'captured', 'specialised'];
@@ -9,10 +10,7 @@ const ROW = 22, TRACK = 150, GAP = 18;
 /** A standalone report of an analysis: no script, no outside request; every figure with its null and sample size. */
 export function analysisReport(document: AnalysisDocument): string {
   const names = (Object.keys(LAYER_SCORES) as LayerScoreName[]).filter((name) => document.layers.some((l) => l.scores[name]));
-  return `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escapeHtml(document.model.name)}: experts and what chance would give</title><style>${STYLE}</style></head><body><main>
-<h1>${escapeHtml(document.finding)}</h1>
+  return reportPage(`${document.model.name}: experts and what chance would give`, `<h1>${escapeHtml(document.finding)}</h1>
 ${facts(document)}
 <h2>Layers, input at the top</h2>
 <p class="note">Grey band: 95 % of the null. Solid tick: the value, told from chance (p &lt; 0.05). Hollow tick: inside the null, no evidence.</p>
@@ -23,9 +21,7 @@ ${names.map((name) => scoreTable(name, document.layers)).join('\n')}
 <p>${escapeHtml(document.nullNote)}</p>
 <p>z is the distance from the mean of the null in its standard deviations; p is one-sided: the share of null draws at least as extreme, with one added on both sides, or a Student-t prediction where there are fewer than 19 draws.</p>
 ${document.warnings.length > 0 ? `<h2>Remarks</h2><ul>${document.warnings.map((w) => `<li>${escapeHtml(w.message)}</li>`).join('')}</ul>` : ''}
-<footer>Modulens ${escapeHtml(document.program.version)}, seed ${document.seed}, fingerprint <code>${escapeHtml(document.model.fingerprint)}</code>${document.probe ? `, probe <code>${escapeHtml(document.probe.sha256)}</code>` : ''}</footer>
-</main></body></html>
-`;
+<footer>Modulens ${escapeHtml(document.program.version)}, seed ${document.seed}, fingerprint <code>${escapeHtml(document.model.fingerprint)}</code>${document.probe ? `, probe <code>${escapeHtml(document.probe.sha256)}</code>` : ''}</footer>`);
 }
 
 function facts(d: AnalysisDocument): string {
@@ -34,7 +30,7 @@ function facts(d: AnalysisDocument): string {
     ['Experts', `${d.experts} a layer, ${METHOD_WORDS[d.method]}, top ${d.topK}`], ['Device', d.device.used === null ? 'none (weights only)' : `${d.device.used}, ${d.device.reason ?? ''}`],
     ['Probe', d.probe ? `${d.probe.name}, ${d.probe.texts} texts, ${d.probe.labels.length} labels` : `none. ${d.probeMissing ?? ''}`], ...(d.probe ? [['Tokens', `${formatNumber(d.probe.splitTokens)} to split + ${formatNumber(d.probe.scoreTokens)} to score`] as [string, string]] : []), ['Time', `${formatNumber(d.timings['total'] ?? null)} s`],
   ];
-  return `<dl>${rows.map(([term, value]) => `<div><dt>${term}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>`;
+  return factList(rows);
 }
 
 /** Rows are layers; every track has one scale, so that the null bands join into a corridor. */
@@ -67,8 +63,3 @@ function scoreTable(name: LayerScoreName, layers: readonly LayerResult[]): strin
   const first = layers.find((l) => l.scores[name])?.scores[name];
   return `<section><h3>${LAYER_SCORES[name].title}</h3><p class="note">${escapeHtml(first?.unit ?? '')}; null: ${escapeHtml(first?.nullKind ?? '')}</p><table><thead><tr><th scope="col">Layer</th><th scope="col">Value</th><th scope="col">Null</th><th scope="col">z</th><th scope="col">Verdict</th><th scope="col">Sample</th></tr></thead><tbody>${rows.join('')}</tbody></table></section>`;
 }
-
-const STYLE = `:root{color-scheme:light dark;--ink:#1f1f1f;--dim:#5f5f5f;--page:#fff;--line:#ddd;--band:#0002;--bar:#767676}@media(prefers-color-scheme:dark){:root{--ink:#ddd;--dim:#9d9d9d;--page:#1f1f1f;--line:#3c3c3c;--band:#fff2;--bar:#8b8b8b}}
-body{margin:0;background:var(--page);color:var(--ink);font:13px/1.5 system-ui,sans-serif}main{max-width:960px;margin:0 auto;padding:24px 16px}h1{font-size:18px;margin:0 0 12px}h2{font-size:14px;margin:28px 0 4px;border-top:1px solid var(--line);padding-top:12px}h3{font-size:13px;margin:16px 0 0}.note,footer,dt{color:var(--dim);font-size:12px}p.note{margin:0 0 6px}
-dl{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0}dl div{display:flex;gap:6px}dd{margin:0;font-family:ui-monospace,monospace;font-size:12px}svg{max-width:100%;height:auto;font:11px system-ui,sans-serif}svg text{fill:var(--ink)}svg .end,svg .index{fill:var(--dim);font:10px ui-monospace,monospace}.band{fill:var(--band)}.bar{stroke:var(--bar);stroke-width:3}.tick{fill:var(--ink)}.inside{fill:var(--page);stroke:var(--bar)}
-table{border-collapse:collapse;font-family:ui-monospace,monospace;font-size:12px;font-variant-numeric:tabular-nums;width:100%}th,td{text-align:left;padding:2px 12px 2px 0;border-bottom:1px solid var(--line);font-weight:400}thead th{color:var(--dim);font-family:system-ui,sans-serif}tr.in td{color:var(--dim)}code{font-size:11px;overflow-wrap:anywhere}footer{margin-top:28px}`;
