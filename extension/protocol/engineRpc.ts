@@ -65,8 +65,8 @@ export interface EngineRequests {
    * (a document's block); its earlier trace is replaced.
    */
   'routing/update': [{ session: string; request: RouteRequest }, RoutingResult];
-  /** Numbers of some sites of a kept trace; fails with `routing/gone` when it is kept no more. */
-  'routing/slice': [{ key: string; from: number; to: number }, RoutingSlice];
+  /** Numbers of some sites of a kept trace, from `firstToken` on; fails with `routing/gone` when it is kept no more. */
+  'routing/slice': [{ key: string; from: number; to: number; firstToken?: number }, RoutingSlice];
   'routing/summary': [{ key: string }, RoutingSummary];
   /** Whether the model's own router looks like avg-k, on the texts of a kept trace; reads every expert's gate. */
   'routing/trained': [{ key: string }, { sites: readonly TrainedVersusKeys[] }];

@@ -18,8 +18,8 @@ export type HostMessage =
   | { readonly type: 'analysis/layer'; readonly layer: LayerResult }
   | { readonly type: 'analysis/progress'; readonly progress: Progress }
   | { readonly type: 'tensors/state'; readonly document: InspectDocument | null; readonly error: ErrorRecord | null }
-  /** `texts`: the records' texts; `source`: what the editor calls the document; `modules`: folder of adapters that `routing/library` describes, null without. Positions of what is shown stay while `state` is running. */
-  | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly modules?: string | null; readonly stale: boolean; readonly error: ErrorRecord | null }
+  /** `texts`: the records' texts; `source`: what the editor calls the document; `modules`: folder of adapters that `routing/library` describes, null without; `staleTokens`: tokens `[from, to)` of the result that the text has left behind, null where that cannot be told. Positions of what is shown stay while `state` is running. */
+  | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly modules?: string | null; readonly stale: boolean; readonly staleTokens?: readonly (readonly [number, number])[] | null; readonly error: ErrorRecord | null }
   | { readonly type: 'routing/selection'; readonly selection: RoutingSelection }
   | { readonly type: 'transfer/state'; readonly state: TransferPageState }
   | { readonly type: 'reply'; readonly id: number; readonly result?: unknown; readonly error?: ErrorRecord }

@@ -211,6 +211,8 @@ export interface RoutingSlice {
   readonly choiceMargins: Float32Array;
   readonly entropies: Float32Array;
   readonly norms?: Float32Array | null;
+  /** The first token that the arrays hold; 0 where nothing is said. */
+  readonly firstToken?: number;
 }
 
 /** What a folder beside a base holds, and what can be shown of it today. */

@@ -114,14 +114,15 @@ function firstOf(out: Int32Array, count: number, compare: (a: number, b: number)
   }
 }
 
-/** Numbers of the sites `[from, to)`. */
-export function sliceOf(trace: RoutingTrace, from: number, to: number): RoutingSlice {
+/** Numbers of the sites `[from, to)`, of the tokens from `firstToken` on. */
+export function sliceOf(trace: RoutingTrace, from: number, to: number, firstToken = 0): RoutingSlice {
   const sites = trace.sites.length, tokens = trace.tokens.length, n = to - from;
   if (!(from >= 0 && to <= sites && from < to)) throw new RangeError(`sites ${from} to ${to} of ${sites}`);
+  if (!Number.isInteger(firstToken) || firstToken < 0 || firstToken > tokens) throw new RangeError(`token ${firstToken} of ${tokens}`);
   const cut = <T extends Uint16Array | Float32Array>(array: T, width: number): T => {
-    const out = new (array.constructor as new (length: number) => T)(tokens * n * width);
-    for (let t = 0; t < tokens; t++) out.set(array.subarray((t * sites + from) * width, (t * sites + to) * width), t * n * width);
+    const out = new (array.constructor as new (length: number) => T)((tokens - firstToken) * n * width);
+    for (let t = firstToken; t < tokens; t++) out.set(array.subarray((t * sites + from) * width, (t * sites + to) * width), (t - firstToken) * n * width);
     return out;
   };
-  return { from, to, ids: cut(trace.ids, trace.slots), weights: cut(trace.weights, trace.slots), logits: trace.logits && cut(trace.logits, trace.slots), margins: cut(trace.margins, 1), choiceMargins: cut(trace.choiceMargins, 1), entropies: cut(trace.entropies, 1), norms: trace.norms && cut(trace.norms, 1) };
+  return { from, to, ...(firstToken > 0 ? { firstToken } : {}), ids: cut(trace.ids, trace.slots), weights: cut(trace.weights, trace.slots), logits: trace.logits && cut(trace.logits, trace.slots), margins: cut(trace.margins, 1), choiceMargins: cut(trace.choiceMargins, 1), entropies: cut(trace.entropies, 1), norms: trace.norms && cut(trace.norms, 1) };
 }

@@ -2,7 +2,9 @@ import type { RoutingHead, RoutingToken } from '../../extension/protocol/routing
 import { NEAR_TIE } from '../../extension/protocol/routing';
 import type { Drawing, Mark } from './drawing';
 import type { RoutingPalette } from './routingColours';
-import { css, inkOn, tint, TINT_STEPS } from './routingColours';
+import type { Channels } from './colours';
+import { BEFORE, NONE, NOW } from './routingCarry';
+import { css, inkOn, mix, tint, TINT_STEPS } from './routingColours';
 import type { ExpertAxis } from './routingExperts';
 import type { SiteNumbers, SiteRow } from './routingTrace';
 import { rowHeight } from './routingOverview';
@@ -64,11 +66,22 @@ export function lineTokenAt(line: TokenLine, x: number): number {
   return x < 0 ? -1 : line.x.findIndex((start, i) => i < line.tokens.length && x >= start && x < (line.x[i + 1] ?? 0));
 }
 
+/** Says what a token's numbers at a site are worth: `NOW`, `BEFORE`, `NONE` of `routingCarry`. */
+export type StateOf = (numbers: SiteNumbers, token: number) => number;
+const ownState: StateOf = (numbers, token) => numbers.state?.[token] ?? NOW;
+/** Share of its colour that a number from before the last edit keeps. */
+const OLD_SHARE = 0.38;
+
+/** The colour of a first expert from before the last edit. */
+export function fadedTint(palette: RoutingPalette, colour: Channels): Channels {
+  return mix(palette.page, colour, OLD_SHARE);
+}
+
 /**
  * The layers under a line, rows that touch `[y0, y1)`: hue = first expert, lightness = margin, a letter where the expert changes, a dashed
- * frame at near ties. Rows whose numbers have not come are flat.
+ * frame at near ties. Numbers from before an edit are faded, rows and tokens whose numbers have not come are flat.
  */
-export function drawStrip(line: TokenLine, layout: StripLayout, numbers: readonly (SiteNumbers | null)[], axis: ExpertAxis, palette: RoutingPalette, full: number, y0 = 0, y1 = layout.height): Drawing {
+export function drawStrip(line: TokenLine, layout: StripLayout, numbers: readonly (SiteNumbers | null)[], axis: ExpertAxis, palette: RoutingPalette, full: number, y0 = 0, y1 = layout.height, stateOf: StateOf = ownState): Drawing {
   const marks: Mark[] = [];
   const width = line.x[line.x.length - 1] ?? 0;
   const tall = layout.row - (palette.highContrast && layout.row >= LETTER_HEIGHT ? 1 : 0);
@@ -88,15 +101,22 @@ export function drawStrip(line: TokenLine, layout: StripLayout, numbers: readonl
       const cell = (line.x[i + 1] ?? 0) - x;
       const top = site.tops[t] ?? 0;
       const margin = site.margins[t] ?? 0;
+      const state = stateOf(site, t);
+      if (state === NONE) {
+        marks.push({ kind: 'rect', x, y: y + 1, width: cell, height: Math.max(1, tall - 2), fill: flat });
+        before = -1;
+        return;
+      }
       const style = axis.columns[axis.columnOf(s, top)];
-      const colour = tint(palette, style?.hue ?? 8, margin, full);
+      const own = tint(palette, style?.hue ?? 8, margin, full);
+      const colour = state === BEFORE ? fadedTint(palette, own) : own;
       marks.push({ kind: 'rect', x, y, width: cell, height: tall, fill: css(colour) });
       if (top !== before && layout.row >= LETTER_HEIGHT) {
         marks.push({ kind: 'rect', x, y, width: 1, height: tall, fill: page });
         const mark = style?.mark ?? '';
         if (cell >= LETTER_WIDTH + 7 * (mark.length - 1)) marks.push({ kind: 'text', x: x + 7.5 + 3.5 * (mark.length - 1), y: y + layout.row / 2 + 4, text: mark, size: 11, bold: true, mono: true, anchor: 'middle', fill: inkOn(colour) });
       }
-      if (margin < NEAR_TIE && layout.row >= LETTER_HEIGHT) marks.push({ kind: 'rect', x: x + 1.5, y: y + 1.5, width: cell - 3, height: tall - 3, fill: 'none', stroke: ink, strokeWidth: 1, dash: '2 2' });
+      if (state === NOW && margin < NEAR_TIE && layout.row >= LETTER_HEIGHT) marks.push({ kind: 'rect', x: x + 1.5, y: y + 1.5, width: cell - 3, height: tall - 3, fill: 'none', stroke: ink, strokeWidth: 1, dash: '2 2' });
       before = top;
     });
   });
@@ -158,13 +178,17 @@ export function denseTokenAt(layout: DenseLayout, head: RoutingHead, x: number):
   return 0;
 }
 
-/** Paints one site's row of the dense picture `[sites, columns, 4]`: the most frequent first expert of a column, its mean margin. */
-export function paintDenseRow(rgba: Uint8ClampedArray, site: SiteNumbers, head: RoutingHead, layout: DenseLayout, axis: ExpertAxis, table: Uint8ClampedArray, full: number): void {
+/**
+ * Paints one site's row of the dense picture `[sites, columns, 4]`: the most frequent first expert of a column, its mean margin. Columns
+ * with numbers from before an edit are translucent, those without numbers are empty.
+ */
+export function paintDenseRow(rgba: Uint8ClampedArray, site: SiteNumbers, head: RoutingHead, layout: DenseLayout, axis: ExpertAxis, table: Uint8ClampedArray, full: number, stateOf: StateOf = ownState): void {
   const votes = new Map<number, number>();
   head.records.forEach((record, r) => {
     for (let from = record.from, c = layout.recordStarts[r] ?? 0; from < record.to; from += layout.step, c++) {
       let winner = site.tops[from] ?? 0;
       let margin = site.margins[from] ?? 0;
+      let state = stateOf(site, from);
       if (layout.step > 1) {
         votes.clear();
         const to = Math.min(record.to, from + layout.step);
@@ -176,6 +200,7 @@ export function paintDenseRow(rgba: Uint8ClampedArray, site: SiteNumbers, head: 
           votes.set(top, count);
           if (count > most) [most, winner] = [count, top];
           margin += (site.margins[t] ?? 0) / (to - from);
+          state = Math.max(state, stateOf(site, t));
         }
       }
       const hue = axis.columns[axis.columnOf(site.site, winner)]?.hue ?? 8;
@@ -185,7 +210,7 @@ export function paintDenseRow(rgba: Uint8ClampedArray, site: SiteNumbers, head: 
       rgba[out] = table[at] ?? 0;
       rgba[out + 1] = table[at + 1] ?? 0;
       rgba[out + 2] = table[at + 2] ?? 0;
-      rgba[out + 3] = 255;
+      rgba[out + 3] = state === NOW ? 255 : state === BEFORE ? Math.round(255 * OLD_SHARE) : 0;
     }
   });
 }

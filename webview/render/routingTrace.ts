@@ -18,11 +18,19 @@ export interface SiteNumbers {
   readonly entropies: Float32Array;
   /** First expert of each token `[tokens]`. */
   readonly tops: Uint16Array;
+  /** Length of what the router read `[tokens]`, where scores grow with it. */
+  readonly norms: Float32Array | null;
+  /** What the numbers of each token are worth while newer ones are on their way (`routingCarry`); null: they are the trace's own. */
+  readonly state: Uint8Array | null;
 }
 
-/** A slice taken apart into its sites. */
-export function sitesOf(slice: RoutingSlice, head: RoutingHead): readonly SiteNumbers[] {
+/**
+ * A slice taken apart into its sites. Where the slice begins with a later token, the numbers of those before it are taken from `before`:
+ * the same tokens of the same trace, as they were known already.
+ */
+export function sitesOf(slice: RoutingSlice, head: RoutingHead, before: (site: number) => SiteNumbers | null = () => null): readonly SiteNumbers[] {
   const tokens = head.tokens.length;
+  const first = slice.firstToken ?? 0;
   const width = slice.to - slice.from;
   return Array.from({ length: width }, (_, at): SiteNumbers => {
     const site = head.sites[slice.from + at];
@@ -31,29 +39,37 @@ export function sitesOf(slice: RoutingSlice, head: RoutingHead): readonly SiteNu
     const ids = new Uint16Array(tokens * slots);
     const weights = new Float32Array(tokens * slots);
     const logits = slice.logits ? new Float32Array(tokens * slots) : null;
+    const norms = slice.norms ? new Float32Array(tokens) : null;
     const margins = new Float32Array(tokens);
     const choiceMargins = new Float32Array(tokens);
     const entropies = new Float32Array(tokens);
     const tops = new Uint16Array(tokens);
-    for (let t = 0; t < tokens; t++) {
-      const from = (t * width + at) * head.slots;
+    const known = first > 0 ? before(slice.from + at) : null;
+    if (known) {
+      for (const [into, values] of [[ids, known.ids], [weights, known.weights], [logits, known.logits]] as const) if (into && values) into.set(values.subarray(0, first * slots));
+      for (const [into, values] of [[margins, known.margins], [choiceMargins, known.choiceMargins], [entropies, known.entropies], [tops, known.tops], [norms, known.norms]] as const) if (into && values) into.set(values.subarray(0, first));
+    }
+    for (let t = first; t < tokens; t++) {
+      const row = (t - first) * width + at;
+      const from = row * head.slots;
       for (let j = 0; j < slots; j++) {
         ids[t * slots + j] = slice.ids[from + j] ?? 0;
         weights[t * slots + j] = slice.weights[from + j] ?? 0;
         if (logits && slice.logits) logits[t * slots + j] = slice.logits[from + j] ?? 0;
       }
       tops[t] = slice.ids[from] ?? 0;
-      margins[t] = slice.margins[t * width + at] ?? 0;
-      choiceMargins[t] = slice.choiceMargins[t * width + at] ?? 0;
-      entropies[t] = slice.entropies[t * width + at] ?? 0;
+      margins[t] = slice.margins[row] ?? 0;
+      choiceMargins[t] = slice.choiceMargins[row] ?? 0;
+      entropies[t] = slice.entropies[row] ?? 0;
+      if (norms && slice.norms) norms[t] = slice.norms[row] ?? 0;
     }
-    return { site: slice.from + at, E: site?.E ?? 1, k: site?.k ?? 1, slots, tokens, ids, weights, logits, margins, choiceMargins, entropies, tops };
+    return { site: slice.from + at, E: site?.E ?? 1, k: site?.k ?? 1, slots, tokens, ids, weights, logits, margins, choiceMargins, entropies, tops, norms, state: null };
   });
 }
 
-/** Bytes of one site in a message. */
-export function siteBytes(head: RoutingHead): number {
-  return head.tokens.length * (head.slots * (2 + 4 + 4) + 4 * 3);
+/** Bytes of one site in a message that begins with `firstToken`. */
+export function siteBytes(head: RoutingHead, firstToken = 0): number {
+  return (head.tokens.length - firstToken) * (head.slots * (2 + 4 + 4) + 4 * 4);
 }
 
 /** Weight of an expert for a token; 0 when it is not kept. */

@@ -9,13 +9,14 @@ import { expertAxis, expertOrders } from '../render/routingExperts';
 import { switchScore } from '../render/routingNull';
 import type { Measure, ScaleRange } from '../render/routingScale';
 import { usualMeasure } from '../render/routingScale';
+import { BEFORE, NONE, NOW } from '../render/routingCarry';
 import type { Counted, SiteNumbers, SiteRow, SiteStats, TokenFilter } from '../render/routingTrace';
 import { countedTokens, siteRows, siteStats } from '../render/routingTrace';
 import type { Bridge } from '../ui/bridge';
 import { FrameChanges, FrameQueue } from '../ui/frames';
 import { SliceLoader } from './slices';
 
-export type Change = 'run' | 'progress' | 'trace' | 'data' | 'selection' | 'anchor' | 'view' | 'keep' | 'size' | 'theme';
+export type Change = 'run' | 'progress' | 'trace' | 'stale' | 'data' | 'selection' | 'anchor' | 'view' | 'keep' | 'size' | 'theme';
 
 interface Kept {
   readonly order: ExpertOrder;
@@ -49,10 +50,23 @@ export class RoutingModel {
   /** The token that the window of the raster follows: chosen by click or key, or by the editor; pointing does not move it. */
   anchor: number | null = null;
 
+  /** The trace took the place of one with the same sites: pictures keep what they show until its numbers are here. */
+  updated = false;
+  /** Sites whose numbers have come since the last frame. */
+  arrived: ReadonlySet<number> = new Set();
+
   readonly slices: SliceLoader;
   readonly #bridge: Bridge;
-  readonly #frames = new FrameChanges<Change>(() => { if (this.#pendingPost) this.#post(); });
+  readonly #arriving = new Set<number>();
+  readonly #frames = new FrameChanges<Change>(() => {
+    this.arrived = new Set(this.#arriving);
+    this.#arriving.clear();
+    if (this.#pendingPost) this.#post();
+  });
   readonly #stats = new Map<number, SiteStats>();
+  /** Of the trace before, for sites whose numbers are on their way. */
+  readonly #oldStats = new Map<number, SiteStats>();
+  #staleTokens: Uint8Array | null = null;
   readonly #switches = new Map<number, Score>();
   #counted: Counted | null = null;
   #axis: ExpertAxis | null = null;
@@ -62,7 +76,10 @@ export class RoutingModel {
 
   constructor(bridge: Bridge) {
     this.#bridge = bridge;
-    this.slices = new SliceLoader(bridge, () => this.changed('data'), () => this.site);
+    this.slices = new SliceLoader(bridge, (sites) => {
+      for (const site of sites) this.#arriving.add(site);
+      this.changed('data');
+    }, () => this.site);
     const kept = bridge.restore<Kept>();
     this.order = kept.order ?? 'match';
     this.range = kept.range ?? 'fixed';
@@ -110,13 +127,14 @@ export class RoutingModel {
       if (!working) this.progress = null;
       // A run in progress keeps what is shown, so that nothing moves until its own numbers are here.
       if (result === null && this.result && working) {
-        this.changed('run');
+        this.changed('run', ...(this.#readStale(message.staleTokens ?? null) ? ['stale' as const] : []));
         return;
       }
       this.result = result;
       this.summary = message.summary;
       if (other) this.#newTrace();
-      this.changed('run', ...(other ? ['trace' as const, 'selection' as const, 'anchor' as const] : []));
+      const stale = this.#readStale(message.staleTokens ?? null);
+      this.changed('run', ...(other ? ['trace' as const, 'selection' as const, 'anchor' as const] : []), ...(stale ? ['stale' as const] : []));
     }
   }
 
@@ -158,6 +176,27 @@ export class RoutingModel {
 
   numbers(site: number): SiteNumbers | null {
     return this.slices.get(site);
+  }
+
+  /** Numbers of a site or, until they are here, those of the trace before in the places of its tokens. */
+  shown(site: number): SiteNumbers | null {
+    return this.slices.shown(site);
+  }
+
+  /** What a token's numbers are worth: the trace's own and of the text as it is, or of before the last edit, or none. */
+  tokenState(numbers: SiteNumbers, token: number): number {
+    const own = numbers.state?.[token] ?? NOW;
+    return own === NONE ? NONE : this.#staleTokens?.[token] === 1 ? BEFORE : own;
+  }
+
+  /** Whether the editor says which tokens its last edit left behind. */
+  get knowsStale(): boolean {
+    return this.#staleTokens !== null;
+  }
+
+  /** Means of a site or, until they are here, those of the trace before. */
+  shownStats(site: number): SiteStats | null {
+    return this.stats(site) ?? this.#oldStats.get(site) ?? null;
   }
 
   /** Means, loads and entropy of a site over the counted tokens; null until its numbers are here. */
@@ -227,6 +266,7 @@ export class RoutingModel {
     this.filter = filter;
     this.#counted = null;
     this.#stats.clear();
+    this.#oldStats.clear();
     this.#switches.clear();
     this.changed('view', 'run');
   }
@@ -256,16 +296,38 @@ export class RoutingModel {
     this.#bridge.post({ type: 'routing/select', selection: this.selection });
   }
 
+  /** Tokens that the editor's text has left behind; says whether they are others than before. */
+  #readStale(ranges: readonly (readonly [number, number])[] | null): boolean {
+    const before = this.#staleTokens;
+    this.#staleTokens = null;
+    if (ranges !== null && this.head) {
+      const now = (this.#staleTokens = new Uint8Array(this.head.tokens.length));
+      for (const [from, to] of ranges) now.fill(1, from, to);
+      return before?.length !== now.length || now.some((value, t) => value !== before[t]);
+    }
+    return before !== null;
+  }
+
   #newTrace(): void {
+    const { head, result } = this;
+    const carry = this.slices.open(head && result ? { key: result.key, head, reused: result.reused } : null);
+    this.updated = carry !== null;
+    if (!carry) this.#oldStats.clear();
+    else for (const [site, stats] of this.#stats) this.#oldStats.set(site, stats);
+    this.#arriving.clear();
     this.#stats.clear();
     this.#switches.clear();
     this.#counted = null;
     this.#axis = null;
-    const { head, result } = this;
     this.rows = head ? siteRows(head.sites) : [];
     if (head && !this.#measureChosen) this.measure = usualMeasure(head);
     if (head && this.filter.kind === 'record' && this.filter.record >= head.records.length) this.filter = { kind: 'all' };
-    if (this.anchor !== null && this.anchor >= (head?.tokens.length ?? 0)) this.anchor = null;
-    this.slices.open(head && result ? { key: result.key, head } : null);
+    if (this.anchor !== null) this.anchor = carry ? placeIn(carry.from, this.anchor) : this.anchor < (head?.tokens.length ?? 0) ? this.anchor : null;
   }
+}
+
+/** The new number of a token; null when it is gone. */
+function placeIn(from: Int32Array, token: number): number | null {
+  const at = from.indexOf(token);
+  return at >= 0 ? at : null;
 }

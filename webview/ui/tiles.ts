@@ -16,7 +16,8 @@ interface Tile {
   readonly height: number;
   readonly owner: TiledCanvas;
   visible: boolean;
-  dirty: boolean;
+  /** Part that has to be drawn again, from top to bottom of the picture; null when nothing has. */
+  dirty: { top: number; bottom: number } | null;
 }
 
 const waiting = new FrameQueue<Tile>(FRAME_BUDGET);
@@ -38,11 +39,17 @@ function queue(tile: Tile): void {
 export class TiledCanvas {
   readonly node = el('div.tiles', { 'aria-hidden': 'true' });
   readonly #draw: Draw;
+  readonly #band: number;
   #tiles: Tile[] = [];
   #ratio = 1;
 
-  constructor(draw: Draw) {
+  /**
+   * `draw` is asked for a part of the picture and may draw outside of it: what lies there is cut off. `band`: a picture that is cheap to
+   * draw in parts is drawn this many pixels at a time, so that a frame never waits for all of it.
+   */
+  constructor(draw: Draw, band = Infinity) {
     this.#draw = draw;
+    this.#band = band;
   }
 
   /** Sets the size in CSS pixels; the same size keeps the canvases. */
@@ -60,7 +67,7 @@ export class TiledCanvas {
       for (let x = 0; x < width; x += most) {
         const [w, h] = [Math.min(most, width - x), Math.min(most, height - y)];
         const canvas = el('canvas', { width: Math.max(1, Math.round(w * ratio)), height: Math.max(1, Math.round(h * ratio)), css: { position: 'absolute', left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px` } });
-        const tile: Tile = { canvas, x, y, width: w, height: h, owner: this, visible: false, dirty: true };
+        const tile: Tile = { canvas, x, y, width: w, height: h, owner: this, visible: false, dirty: { top: y, bottom: y + h } };
         this.#tiles.push(tile);
         tileOf.set(canvas, tile);
         this.node.append(canvas);
@@ -73,7 +80,8 @@ export class TiledCanvas {
   invalidate(top = 0, bottom = Infinity): void {
     for (const tile of this.#tiles) {
       if (tile.y + tile.height <= top || tile.y >= bottom) continue;
-      tile.dirty = true;
+      const [from, to] = [Math.max(tile.y, top), Math.min(tile.y + tile.height, bottom)];
+      tile.dirty = tile.dirty ? { top: Math.min(tile.dirty.top, from), bottom: Math.max(tile.dirty.bottom, to) } : { top: from, bottom: to };
       if (tile.visible) queue(tile);
     }
   }
@@ -89,12 +97,23 @@ export class TiledCanvas {
 
   paint(tile: Tile): void {
     const context = tile.canvas.getContext('2d');
-    if (!context) return;
-    tile.dirty = false;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, tile.canvas.width, tile.canvas.height);
+    const { dirty } = tile;
+    if (!context || !dirty) return;
+    const bottom = Math.min(dirty.bottom, dirty.top + this.#band);
+    tile.dirty = bottom < dirty.bottom ? { top: bottom, bottom: dirty.bottom } : null;
+    context.save();
     context.setTransform(this.#ratio, 0, 0, this.#ratio, -tile.x * this.#ratio, -tile.y * this.#ratio);
+    if (dirty.top > tile.y || bottom < tile.y + tile.height) {
+      // Whole device pixels, so that no seam is left.
+      const [from, to] = [Math.floor(dirty.top * this.#ratio) / this.#ratio, Math.ceil(bottom * this.#ratio) / this.#ratio];
+      context.beginPath();
+      context.rect(tile.x, from, tile.width, to - from);
+      context.clip();
+    }
+    context.clearRect(tile.x, dirty.top - 1, tile.width, bottom - dirty.top + 2);
     context.imageSmoothingEnabled = false;
-    this.#draw(context, tile.x, tile.y, tile.width, tile.height);
+    this.#draw(context, tile.x, dirty.top, tile.width, bottom - dirty.top);
+    context.restore();
+    if (tile.dirty) queue(tile);
   }
 }

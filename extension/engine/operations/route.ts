@@ -83,8 +83,8 @@ function forgetOld(): void {
   }
 }
 
-export function slice({ key, from, to }: { readonly key: string; readonly from: number; readonly to: number }): RoutingSlice {
-  return sliceOf(keptTrace(key), from, to);
+export function slice({ key, from, to, firstToken }: { readonly key: string; readonly from: number; readonly to: number; readonly firstToken?: number }): RoutingSlice {
+  return sliceOf(keptTrace(key), from, to, firstToken);
 }
 
 export function summary({ key }: { readonly key: string }, context: OperationContext): Promise<RoutingSummary> {
