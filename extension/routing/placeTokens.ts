@@ -2,7 +2,7 @@ import { cutNotice } from '../probe/sequences';
 import type { Tokenizer } from '../probe/tokenizer';
 import type { Notice } from '../protocol/documents';
 import type { RoutingRecord, RoutingToken } from '../protocol/routing';
-import { alignTokens } from './alignment';
+import { alignTokens } from '../probe/alignment';
 
 /** Texts as the model reads them, and where each token stands in its text. */
 export interface PlacedTokens {

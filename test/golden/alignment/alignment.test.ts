@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTokenizer } from '../../../extension/probe/tokenizer';
-import { alignTokens } from '../../../extension/routing/alignment';
+import { alignTokens } from '../../../extension/probe/alignment';
 
 interface Row {
   readonly ids: readonly number[];

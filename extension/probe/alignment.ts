@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../probe/tokenizer';
+import type { Tokenizer } from './tokenizer';
 import type { RoutingToken } from '../protocol/routing';
 
 type Span = Pick<RoutingToken, 'start' | 'end' | 'part' | 'uncertain'>;
