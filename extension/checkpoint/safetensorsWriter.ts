@@ -63,6 +63,18 @@ function bytesOf(data: TypedData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
+/** A whole safetensors file in memory, for small ones. @throws RangeError for a repeated name or data of another size than its shape says */
+export function safetensorsBytes(tensors: readonly (TensorSpec & { readonly data: TypedData })[], metadata: ReadonlyMap<string, string> = new Map()): Uint8Array {
+  const { head, places, size } = layOut(tensors, metadata), out = new Uint8Array(size);
+  out.set(head);
+  for (const { name, data } of tensors) {
+    const place = places.get(name);
+    if (place === undefined || place.end - place.start !== data.byteLength) throw new RangeError(`tensor "${name}" has ${data.byteLength} bytes, which is not what its shape says`);
+    out.set(bytesOf(data), head.length + place.start);
+  }
+  return out;
+}
+
 /** A safetensors file whose shapes are known and whose data arrives in pieces, in any order. It appears under its name when finished, never half. */
 export class SafetensorsStreamWriter {
   private readonly missing = new Map<string, number>();

@@ -3,7 +3,8 @@ import { openCheckpoint } from '../checkpoint/openCheckpoint';
 import { readJsonObject } from '../checkpoint/jsonFile';
 import { failure } from '../protocol/errors';
 import { readPatterns } from './patterns';
-import type { LoraModule, LoraSite } from './types';
+import { bindLora, lowerLora } from './loraParts';
+import type { LoraSite, PluggedLora } from './types';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -25,7 +26,7 @@ const DEFAULT_ALPHA = 8;
  * alpha / r, or alpha / sqrt(r) with use_rslora, where rank_pattern and alpha_pattern may name r and alpha by module path.
  * fan_in_fan_out matters only when a module is merged into stored weights: the factors lie the same way.
  */
-export async function openLora(folder: string): Promise<LoraModule> {
+export async function openLora(folder: string): Promise<PluggedLora> {
   const file = path.join(folder, 'adapter_config.json');
   const config: Json = (await readJsonObject(file)).value;
   const kind = config['peft_type'];
@@ -58,8 +59,9 @@ export async function openLora(folder: string): Promise<LoraModule> {
     const siteAlpha = alphas.find(target) ?? alpha;
     return { target, a, b, rank: siteRank, scaling: siteAlpha / (root ? Math.sqrt(siteRank) : siteRank) };
   });
-  const base = config['base_model_name_or_path'];
-  return { kind: 'lora', path: folder, name: path.basename(folder), base: typeof base === 'string' ? base : null, rank, sites, weights };
+  const base = config['base_model_name_or_path'], task = config['task_type'], revision = config['revision'];
+  const facts = { kind: 'lora' as const, path: folder, name: path.basename(path.resolve(folder)), base: typeof base === 'string' ? base : null, taskType: typeof task === 'string' ? task : null, rank, sites, extras: [], weights };
+  return { ...facts, ...(typeof revision === 'string' ? { revision } : {}), bind: (model, options) => bindLora(facts, model, options), lower: () => lowerLora(facts) };
 }
 
 function isOff(value: unknown): boolean {

@@ -61,7 +61,7 @@ export async function run(params: EvaluateParams, context: OperationContext): Pr
   if (active.length > 0) {
     runs.push(await measure('modules', active));
     for (let draw = 0; draw < CONTROL_DRAWS; draw++) {
-      controls.push(await measure(draw === 0 ? 'random module' : `random module ${draw + 1}`, active.map((m, i) => ({ ...m, shuffleSeed: controlSeed(seed, draw, i) }))));
+      controls.push(await measure(draw === 0 ? 'random module' : `random module ${draw + 1}`, active.map((m, i) => ({ ...m, control: { kind: 'moment-matched' as const, seed: controlSeed(seed, draw, i) } }))));
     }
   }
   if (plan.mask !== null && rows.some((row) => row.label !== null)) warnings.push({ code: 'labels-ignored', message: 'Accuracy over labels was not measured: a masked model does not continue a text.' });

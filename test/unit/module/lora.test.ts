@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attachModules } from '../../../extension/module/attach';
+import { controlEntries, controlFactors } from '../../../extension/module/controls';
 import { openLora } from '../../../extension/module/lora';
 import { readPatterns } from '../../../extension/module/patterns';
 import { productNorm, shuffledFactors } from '../../../extension/module/shuffle';
@@ -116,8 +117,8 @@ describe('attaching', () => {
     const llama = await openGolden('llama'), module = await openLora(adapter({}, pair(2, 16, 16, 'base_model.model.layers.0.self_attn.q_proj')));
     const attached = await attachModules(llama, [{ module, strength: 0.5 }, { module, strength: 2 }]);
     const feeds = attached.feeds(llama.spec.stacks[0].blocks[0]);
-    expect(Object.keys(feeds).sort()).toEqual(['module.0.a', 'module.0.b', 'module.0.strength', 'module.1.a', 'module.1.b', 'module.1.strength']);
-    expect([feeds['module.0.strength'].data[0], feeds['module.1.strength'].data[0]]).toEqual([1, 4]);
+    expect(Object.keys(feeds).sort()).toEqual(['module.0.0.a', 'module.0.0.b', 'module.0.0.strength', 'module.1.0.a', 'module.1.0.b', 'module.1.0.strength']);
+    expect([feeds['module.0.0.strength'].data[0], feeds['module.1.0.strength'].data[0]]).toEqual([1, 4]);
     expect(attached.feeds(llama.spec.stacks[0].blocks[1])).toEqual({});
   });
 });
@@ -148,5 +149,32 @@ describe('the random module', () => {
 
   it('of an untrained module (B = 0) stays without effect', () => {
     expect([...shuffledFactors({ a, b: new Float32Array(15) }, 3, new Random(0)).b].every((x) => x === 0)).toBe(true);
+  });
+});
+
+describe('controls', () => {
+  const draw = new Random(3, 'test'), factors = { a: Float32Array.from({ length: 2 * 9 }, () => draw.normal() + 1), b: Float32Array.from({ length: 4 * 2 }, () => draw.normal()) };
+
+  it('norm-matched: Gaussian factors whose update has the norm of the learned one', () => {
+    const { a, b } = controlFactors(factors, 2, { kind: 'norm-matched', seed: 5 }, 'site');
+    expect(productNorm(a, b, 2)).toBeCloseTo(productNorm(factors.a, factors.b, 2), 5);
+    expect([...a].sort()).not.toEqual([...factors.a].sort());
+    expect(controlFactors(factors, 2, { kind: 'norm-matched', seed: 5 }, 'site').a).toEqual(a);
+    expect(controlFactors(factors, 2, { kind: 'norm-matched', seed: 5 }, 'another site').a).not.toEqual(a);
+    expect([...controlFactors({ a: factors.a, b: new Float32Array(8) }, 2, { kind: 'norm-matched', seed: 5 }, 'site').b].every((x) => x === 0)).toBe(true);
+  });
+
+  it('moment-matched: the factors shuffled', () => {
+    const { a } = controlFactors(factors, 2, { kind: 'moment-matched', seed: 5 }, 'site');
+    expect([...a].sort()).toEqual([...factors.a].sort());
+    expect([...a]).not.toEqual([...factors.a]);
+  });
+
+  it('of other values: entries permuted, or Gaussian of their mean and variance', () => {
+    const values = Float32Array.from({ length: 4000 }, (_, i) => (i % 4) + 2), mean = (x: Float32Array): number => x.reduce((s, v) => s + v, 0) / x.length;
+    const mixed = controlEntries(values, { kind: 'moment-matched', seed: 1 }, 'scales'), gaussian = controlEntries(values, { kind: 'norm-matched', seed: 1 }, 'scales');
+    expect([...mixed].sort()).toEqual([...values].sort());
+    expect(mean(gaussian)).toBeCloseTo(3.5, 1);
+    expect(mean(gaussian.map((x) => (x - 3.5) ** 2))).toBeCloseTo(1.25, 1);
   });
 });
