@@ -82,6 +82,11 @@ export class Random {
     return new Random(0, this.path, ...names);
   }
 
+  /** Key and upper counter words of the stream: for kernels that make the same words themselves. Word i is word i % 4 of the block with counter i / 4. */
+  get origin(): { readonly key: readonly [number, number]; readonly counter: readonly [number, number] } {
+    return { key: this.key, counter: [this.counter[2], this.counter[3]] };
+  }
+
   /** Uniform on 0 .. 2^32 - 1. */
   uint32(): number {
     if (this.used === 4) {
