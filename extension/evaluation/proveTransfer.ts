@@ -34,7 +34,8 @@ export interface TransferProofRequest {
   readonly transferred: AttachAt;
   /** The module on the base that it was trained on. */
   readonly original: AttachAt;
-  readonly controls: readonly { readonly name: string; readonly attach: AttachAt }[];
+  /** `chance`: what a module does that carries nothing; the transferred one must beat it. Others are compared only (a plain copy may be right). */
+  readonly controls: readonly { readonly name: string; readonly chance: boolean; readonly attach: AttachAt }[];
   readonly rows: readonly DataRow[];
   /** Texts that have nothing to do with the task: what the module does there is damage. */
   readonly unrelated: { readonly name: string; readonly texts: readonly string[] } | null;
@@ -47,7 +48,9 @@ export interface TransferProofResult {
   readonly runs: readonly EvaluationRun[];
   readonly controls: readonly EvaluationRun[];
   readonly proof: TransferProof;
-  readonly againstControls: readonly PairedDifference[];
+  /** Against the controls that carry nothing, and against the others. */
+  readonly againstChance: readonly PairedDifference[];
+  readonly againstOthers: readonly PairedDifference[];
   /** Documents of the report half that hold too few ids to be scored. */
   readonly skipped: number;
 }
@@ -86,11 +89,11 @@ export async function proveTransfer(request: TransferProofRequest): Promise<Tran
   const sourceBase = await evaluate(source, 'source base', reportRows, null, true), sourceModule = await evaluate(source, 'source module', reportRows, await request.original(1), true);
 
   const against = (other: EvaluatedRun): PairedDifference => lossDifference({ name: 'transferred', documents: transferred.loss.documents }, { name: other.run.name, documents: other.loss.documents }, random.fork('difference', other.run.name));
-  const againstBase = against(base), againstControls = controls.map(against);
+  const againstBase = against(base), againstControls = controls.map(against), split = (chance: boolean): PairedDifference[] => againstControls.filter((_, i) => request.controls[i].chance === chance);
   const byLabel = [base, ...controls].flatMap((other) => (transferred.correct && other.correct ? [accuracyDifference({ name: 'transferred', correct: transferred.correct }, { name: other.run.name, correct: other.correct }, random.fork('accuracy', other.run.name))] : []));
   return {
-    verdict: verdictOf(againstBase, againstControls),
-    runs: [base, transferred, sourceBase, sourceModule].map(({ run }) => run), controls: controls.map(({ run }) => run), againstControls, skipped: base.loss.skipped,
+    verdict: verdictOf(againstBase, split(true)),
+    runs: [base, transferred, sourceBase, sourceModule].map(({ run }) => run), controls: controls.map(({ run }) => run), againstChance: split(true), againstOthers: split(false), skipped: base.loss.skipped,
     proof: {
       curve, chosen, chooseOn: chosenRows.length, reportOn: reportRows.length,
       differences: [againstBase, ...againstControls, ...byLabel],

@@ -3,12 +3,12 @@ import type { ChangedText, PairedDifference, TransferVerdict } from '../protocol
 import type { DocumentLoss } from './loss';
 
 /**
- * Three zones. `helps`: the loss is lower than the target's alone and lower than with every control, each with a 95 % interval
- * below zero. `hurts`: the interval against the target alone is above zero. Otherwise there is no evidence.
+ * Three zones. `helps`: the loss is lower than the target's alone and lower than with every module that carries nothing, each with a
+ * 95 % interval below zero. `hurts`: the interval against the target alone is above zero. Otherwise there is no evidence.
  */
-export function verdictOf(againstBase: PairedDifference, againstControls: readonly PairedDifference[]): Exclude<TransferVerdict, 'no-verdict'> {
+export function verdictOf(againstBase: PairedDifference, againstChance: readonly PairedDifference[]): Exclude<TransferVerdict, 'no-verdict'> {
   if (againstBase.low > 0) return 'hurts';
-  return againstBase.high < 0 && againstControls.every((d) => d.high < 0) ? 'helps' : 'no-evidence';
+  return againstBase.high < 0 && againstChance.every((d) => d.high < 0) ? 'helps' : 'no-evidence';
 }
 
 export interface VerdictFacts {
@@ -17,24 +17,31 @@ export interface VerdictFacts {
   readonly to: string;
   readonly verdict: TransferVerdict;
   readonly againstBase: PairedDifference | null;
-  readonly againstControls: readonly PairedDifference[];
+  /** Against modules that carry nothing, and against other ways to use the module (a plain copy). */
+  readonly againstChance: readonly PairedDifference[];
+  readonly againstOthers: readonly PairedDifference[];
   readonly lift: { readonly value: number | null; readonly low: number | null; readonly high: number | null } | null;
 }
 
 /** The answer in one sentence with its number, interval, controls and n. */
-export function verdictSentence({ module, from, to, verdict, againstBase, againstControls, lift }: VerdictFacts): string {
+export function verdictSentence({ module, from, to, verdict, againstBase, againstChance, againstOthers, lift }: VerdictFacts): string {
   const moved = `${module} was carried from ${from} to ${to}`;
   if (verdict === 'no-verdict' || !againstBase) return `${moved}; no verdict: no texts were given to measure on.`;
   const size = Math.abs(againstBase.value), interval = `[${formatNumber(againstBase.low)}, ${formatNumber(againstBase.high)}]`, n = `n = ${formatNumber(againstBase.n)} texts`;
   const change = `${formatNumber(againstBase.value)} nats per token ${interval} against ${to} alone, ${n}`;
   if (verdict === 'hurts') return `${moved} and hurts: ${change}.`;
   if (verdict === 'helps') {
-    const nearest = againstControls.length === 0 ? null : againstControls.reduce((best, d) => (d.value > best.value ? d : best));
+    const nearest = againstChance.length === 0 ? null : againstChance.reduce((best, d) => (d.value > best.value ? d : best));
     const recovered = lift !== null && lift.value !== null ? `; ${formatNumber(100 * lift.value)} % [${formatNumber(100 * (lift.low ?? NaN))}, ${formatNumber(100 * (lift.high ?? NaN))}] of its gain on its own base` : '';
-    return `${moved} and helps: ${change}${nearest ? `, and ${formatNumber(nearest.value)} [${formatNumber(nearest.low)}, ${formatNumber(nearest.high)}] against the best control (${nearest.against})` : ''}${recovered}.`;
+    return `${moved} and helps: ${change}${nearest ? `, and ${formatNumber(nearest.value)} [${formatNumber(nearest.low)}, ${formatNumber(nearest.high)}] against the best control (${nearest.against})` : ''}${recovered}.${othersText(againstOthers)}`;
   }
-  const told = againstBase.high < 0 ? againstControls.filter((d) => !(d.high < 0)).map((d) => d.against) : [];
+  const told = againstBase.high < 0 ? againstChance.filter((d) => !(d.high < 0)).map((d) => d.against) : [];
   return `${moved}; no evidence that it helps: ${change}${told.length > 0 ? `, which cannot be told from ${told.join(' and ')}` : size === 0 ? ', no change at all' : ''}.`;
+}
+
+/** Where another way is no worse, the reader should know: it may be simpler. */
+function othersText(others: readonly PairedDifference[]): string {
+  return others.filter((d) => d.high >= 0).map((d) => ` The control \u201c${d.against}\u201d does ${d.low > 0 ? 'better' : 'as well'}: ${formatNumber(d.value)} [${formatNumber(d.low)}, ${formatNumber(d.high)}].`).join('');
 }
 
 /** Texts of each direction that a report lists. */

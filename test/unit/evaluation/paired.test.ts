@@ -59,9 +59,9 @@ describe('verdict', () => {
   });
 
   it('says in one sentence what was measured, and on how many texts', () => {
-    const facts = { module: 'm', from: 'a', to: 'b', againstBase: difference(-0.3, -0.1), againstControls: [difference(-0.2, 0.1, 'naive copy')], lift: null };
-    expect(verdictSentence({ ...facts, verdict: 'no-evidence' })).toBe('m was carried from a to b; no evidence that it helps: \u22120.200 nats per token [\u22120.300, \u22120.100] against b alone, n = 30 texts, which cannot be told from naive copy.');
-    expect(verdictSentence({ ...facts, againstControls: [difference(-0.2, -0.1, 'naive copy')], verdict: 'helps' })).toContain('against the best control (naive copy)');
+    const facts = { module: 'm', from: 'a', to: 'b', againstBase: difference(-0.3, -0.1), againstChance: [difference(-0.2, 0.1, 'shuffled pairs')], againstOthers: [difference(-0.1, 0.1, 'naive copy')], lift: null };
+    expect(verdictSentence({ ...facts, verdict: 'no-evidence' })).toBe('m was carried from a to b; no evidence that it helps: \u22120.200 nats per token [\u22120.300, \u22120.100] against b alone, n = 30 texts, which cannot be told from shuffled pairs.');
+    expect(verdictSentence({ ...facts, againstChance: [difference(-0.2, -0.1, 'shuffled pairs')], verdict: 'helps' })).toMatch(/against the best control \(shuffled pairs\)\. The control .naive copy. does as well/);
     expect(verdictSentence({ ...facts, verdict: 'hurts' })).toContain('and hurts');
     expect(verdictSentence({ ...facts, againstBase: null, verdict: 'no-verdict' })).toContain('no verdict');
   });
