@@ -6,19 +6,24 @@ import { rasterCanvas } from '../ui/drawSvg';
 import { TiledCanvas } from '../ui/tiles';
 import type { PageContext } from './context';
 
-/** Sites painted into the strip per frame; the rest follow in the next ones. */
-const ROWS_A_FRAME = 32;
+/** Painting of one frame, in milliseconds; what is left follows in the next ones. */
+const PAINT_BUDGET = 3;
 const PAD = 4;
 
 /** The whole trace in a strip, a column per token; a frame shows which tokens the window below holds. */
-export function denseView(context: PageContext, window_: () => readonly [number, number] | null): { readonly node: HTMLElement; render(width: number): void; mark(): void; data(): void; tokenAt(event: MouseEvent): number } {
+export function denseView(context: PageContext, window_: () => readonly [number, number] | null): { readonly node: HTMLElement; render(width: number): void; mark(): void; data(sites: ReadonlySet<number> | null): void; tokenAt(event: MouseEvent): number } {
   const { model } = context;
   const labels = el('div.dense-labels');
-  const marks = svg('svg', { class: 'dense-marks', 'aria-hidden': 'true', focusable: 'false' });
+  const still = svg('g');
+  const marks = svg('svg', { class: 'dense-marks', 'aria-hidden': 'true', focusable: 'false' }, still);
+  const at = el('div.dense-at', { hidden: true, css: { top: `${19 - PAD + 2}px` } });
   let layout: DenseLayout | null = null;
   let rgba = new Uint8ClampedArray(0);
   let image: HTMLCanvasElement | null = null;
   let painted = new Set<number>();
+  let more = 0;
+  let rangeKey = '';
+  let labelOn = '';
   const tiles = new TiledCanvas((ink, x, y, width, height) => {
     const head = model.head;
     if (!layout || !head) return;
@@ -37,26 +42,34 @@ export function denseView(context: PageContext, window_: () => readonly [number,
       }
     });
   });
-  const node = el('div.dense', {}, labels, tiles.node, marks);
+  const node = el('div.dense', {}, labels, tiles.node, marks, at);
 
-  const data = (): void => {
+  /** Paints sites that have numbers now; `sites`: those with new ones, null = all. */
+  const data = (sites: ReadonlySet<number> | null): void => {
     const head = model.head;
     if (!layout || !head) return;
+    if (sites === null) painted.clear();
+    else for (const site of sites) painted.delete(site);
     const table = tintTable(context.palette());
     const full = fullMargin(context);
-    let left = ROWS_A_FRAME;
-    for (let s = 0; s < head.sites.length && left > 0; s++) {
+    const begun = performance.now();
+    let fresh = 0;
+    let late = false;
+    for (let s = 0; s < head.sites.length && !late; s++) {
       if (painted.has(s)) continue;
-      const numbers = model.numbers(s);
+      const numbers = model.shown(s);
       if (!numbers) continue;
-      paintDenseRow(rgba, numbers, head, layout, model.axis, table, full);
+      paintDenseRow(rgba, numbers, head, layout, model.axis, table, full, (site, token) => model.tokenState(site, token));
       painted.add(s);
-      left--;
+      fresh++;
+      late = performance.now() - begun > PAINT_BUDGET;
     }
-    if (left === ROWS_A_FRAME) return;
+    window.cancelAnimationFrame(more);
+    if (late) more = window.requestAnimationFrame(() => data(new Set()));
+    if (fresh === 0) return;
     image = null;
-    tiles.invalidate();
-    if (left === 0) requestAnimationFrame(data);
+    // A trace that takes the place of another is shown when all of it is painted.
+    if (!late || !model.updated) tiles.invalidate();
   };
 
   const mark = (): void => {
@@ -64,20 +77,22 @@ export function denseView(context: PageContext, window_: () => readonly [number,
     if (!layout || !head) return;
     const range = window_();
     const { token } = model;
-    const children: SVGElement[] = [];
-    if (range) {
-      const a = denseX(layout, head, range[0]);
-      const b = denseX(layout, head, range[1]) + layout.cell;
-      children.push(svg('rect', { x: a - 1, y: 1.5, width: b - a + 2, height: layout.height + 5, fill: 'none', stroke: 'var(--ml-ink)', 'stroke-width': 1 }));
+    const pins = model.selection.pinned;
+    const key = `${range?.join() ?? ''} ${pins.join()}`;
+    if (key !== rangeKey) {
+      rangeKey = key;
+      const shown = layout;
+      const a = range ? denseX(shown, head, range[0]) : 0;
+      const b = range ? denseX(shown, head, range[1]) + shown.cell : 0;
+      still.replaceChildren(...(range ? [svg('rect', { x: a - 1, y: 1.5, width: b - a + 2, height: shown.height + 5, fill: 'none', stroke: 'var(--ml-ink)', 'stroke-width': 1 })] : []),
+        ...pins.map((pin) => svg('path', { d: `M${denseX(shown, head, pin) + shown.cell / 2} ${shown.height + 4}l-3 4h6Z`, fill: 'var(--ml-ink)' })));
     }
-    for (const pin of model.selection.pinned) children.push(svg('path', { d: `M${denseX(layout, head, pin) + layout.cell / 2} ${layout.height + 4}l-3 4h6Z`, fill: 'var(--ml-ink)' }));
-    if (token !== null) {
-      const x = denseX(layout, head, token);
-      for (const [stroke, wide] of [['var(--ml-page)', 4], ['var(--ml-focus)', 2]] as const) children.push(svg('rect', { x: x - 1.5, y: 2, width: Math.max(4, layout.cell + 3), height: layout.height + 4, fill: 'none', stroke, 'stroke-width': wide }));
-    }
-    marks.replaceChildren(...children);
-    const record = token !== null ? head.tokens[token]?.record : range ? head.tokens[range[0]]?.record : undefined;
-    for (const label of labels.children) label.classList.toggle('on', label instanceof HTMLElement && label.dataset['record'] === String(record));
+    at.hidden = token === null;
+    if (token !== null) setCss(at, { transform: `translateX(${denseX(layout, head, token) - 1.5}px)`, width: `${Math.max(4, layout.cell + 3)}px`, height: `${layout.height + 4}px` });
+    const record = String(token !== null ? head.tokens[token]?.record : range ? head.tokens[range[0]]?.record : '');
+    if (record === labelOn) return;
+    labelOn = record;
+    for (const label of labels.children) label.classList.toggle('on', label instanceof HTMLElement && label.dataset['record'] === record);
   };
 
   return {
@@ -101,7 +116,8 @@ export function denseView(context: PageContext, window_: () => readonly [number,
       marks.setAttribute('width', String(width));
       marks.setAttribute('height', String(layout.height + 2 * PAD + 4));
       setCss(node, { height: `${19 + layout.height + PAD}px` });
-      data();
+      rangeKey = labelOn = '';
+      data(null);
       mark();
     },
     tokenAt(event) {

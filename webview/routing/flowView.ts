@@ -1,8 +1,8 @@
 import type { FlowPicture } from '../render/routingFlow';
 import { drawFlow, flowPicture, flowText, neighbours } from '../render/routingFlow';
 import type { SiteNumbers } from '../render/routingTrace';
+import { CanvasPicture } from '../ui/canvasPicture';
 import { el, replace } from '../ui/dom';
-import { drawSvg } from '../ui/drawSvg';
 import type { PageContext } from './context';
 import { picture, section, widthOf } from './section';
 
@@ -22,6 +22,8 @@ export function flowView(context: PageContext, host: HTMLElement): void {
   const parts = section('flow', 'Flow between layers');
   const box = picture('flow-box', 'flow', 'Flow of tokens between neighbouring sites. Arrow keys go through the flows, largest first; T opens the table.');
   const none = el('p.none', { hidden: true }, 'Flow needs at least two sites.');
+  const canvas = new CanvasPicture();
+  canvas.installTips(box);
   parts.body.append(box, none);
   host.append(parts.node);
   let flow: FlowPicture | null = null;
@@ -37,7 +39,10 @@ export function flowView(context: PageContext, host: HTMLElement): void {
     box.hidden = rows.length < 2;
     const now = neighbours(site, rows.length).join();
     if (fresh || now !== key || !flow) {
-      flow = currentFlow(context);
+      const made = currentFlow(context);
+      // While the numbers of a new trace are on their way, the picture of the one before stays.
+      if (!made && model.updated && flow && now === key) return;
+      flow = made;
       key = now;
       at = -1;
     }
@@ -46,7 +51,8 @@ export function flowView(context: PageContext, host: HTMLElement): void {
       return;
     }
     const width = Math.min(WIDEST, widthOf(parts.body));
-    replace(box, drawSvg(drawFlow(flow, rows, axis, width, site, token === null ? -1 : counted.tokens.indexOf(token), context.palette())));
+    canvas.draw(drawFlow(flow, rows, axis, width, site, token === null ? -1 : counted.tokens.indexOf(token), context.palette()), context.theme.resolve);
+    if (canvas.node.parentElement !== box) replace(box, canvas.node);
   };
 
   box.addEventListener('keydown', (event) => {
@@ -61,8 +67,9 @@ export function flowView(context: PageContext, host: HTMLElement): void {
     event.stopPropagation();
   });
   model.watch((changes) => {
-    const fresh = changes.has('trace') || changes.has('view') || (changes.has('data') && flow === null);
+    const arrived = changes.has('data') && neighbours(model.site, model.rows.length).some((s) => model.arrived.has(s));
+    const fresh = changes.has('trace') || changes.has('view') || arrived;
     if (fresh || changes.has('size') || changes.has('theme')) render(fresh);
-    else if (changes.has('selection')) model.later('flow', () => render(false));
+    else if (changes.has('selection')) model.rested('flow', () => render(false));
   });
 }

@@ -7,6 +7,9 @@ import { el, replace } from '../ui/dom';
 import { errorBox } from '../ui/notice';
 import type { PageContext } from './context';
 
+/** A run that ends sooner than this is not announced in the line of facts: typing would make it blink. */
+const PATIENCE = 400;
+
 /** The sentence, the facts, and the state of the run where there is something to say about it. */
 export function headView(context: PageContext, host: HTMLElement): void {
   const { model, bridge } = context;
@@ -17,6 +20,8 @@ export function headView(context: PageContext, host: HTMLElement): void {
   const spoken = el('div.spoken', { role: 'status' });
   host.append(finding, el('div.fact-line', {}, facts, status), spoken);
   let said = '';
+  let begun = 0;
+  let patience = 0;
 
   const sentence = (): void => {
     const found = routingFinding({ state: model.state, source: model.source, stale: model.stale, head: model.head, rows: model.rows, filter: model.filter, divergence: model.divergence, switches: model.rows.map((_, s) => model.switches(s)) });
@@ -35,6 +40,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
   const runLine = (): Child => {
     const again = (): HTMLElement => pushButton('Route again', 'primary', () => bridge.post({ type: 'run', options: null }), true);
     const choose = (): HTMLElement => pushButton('Choose another router\u2026', 'secondary', () => bridge.post({ type: 'routing/choose' }), true);
+    if (model.state === 'running' && model.head && performance.now() - begun < PATIENCE) return null;
     if (model.state === 'starting' || model.state === 'running') {
       const { progress } = model;
       return el('div.running', {}, meter(progress && progress.total > 0 ? progress.done / progress.total : null, 1, 'Progress of the routing'),
@@ -54,17 +60,27 @@ export function headView(context: PageContext, host: HTMLElement): void {
     return null;
   };
 
+  const showRun = (): void => {
+    const working = model.state === 'running' || model.state === 'starting';
+    if (!working) begun = 0;
+    else if (begun === 0) {
+      begun = performance.now();
+      window.clearTimeout(patience);
+      patience = window.setTimeout(showRun, PATIENCE + 10);
+    }
+    replace(status, runLine());
+    const page = document.querySelector('.page');
+    page?.classList.toggle('working', working);
+    // Where the editor says which tokens are behind, only those are faded.
+    page?.classList.toggle('outdated', model.head !== null && (model.state === 'starting' || model.state === 'failed' || model.state === 'cancelled' || (model.stale && !model.knowsStale)));
+  };
   model.watch((changes) => {
     const fetched = changes.has('data') && (model.slices.complete || model.filter.kind !== 'all' || model.rows.some((_, s) => model.slices.failed(s)));
     if (changes.has('run') || changes.has('trace') || changes.has('view') || fetched) {
       sentence();
       fillFacts();
     }
-    if (changes.has('run') || changes.has('progress') || changes.has('trace') || fetched) {
-      replace(status, runLine());
-      document.querySelector('.page')?.classList.toggle('working', model.state === 'running' || model.state === 'starting');
-      document.querySelector('.page')?.classList.toggle('outdated', model.stale || (model.head !== null && model.state !== 'done'));
-    }
+    if (changes.has('run') || changes.has('progress') || changes.has('trace') || fetched) showRun();
     const now = model.state === 'done' && model.head ? finding.textContent ?? '' : model.state;
     if (now !== said) spoken.textContent = said = now;
   });

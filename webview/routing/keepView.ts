@@ -31,8 +31,8 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
     return Math.max(1, Math.min(count, model.kept || Math.ceil(count / 2)));
   };
   const compute = (): void => {
-    const sites = model.rows.map((_, s) => s).filter((s) => model.stats(s) !== null);
-    const stats = sites.flatMap((s) => model.stats(s) ?? []);
+    const sites = model.rows.map((_, s) => s).filter((s) => model.shownStats(s) !== null);
+    const stats = sites.flatMap((s) => model.shownStats(s) ?? []);
     curve = stats.length > 0 ? coverageCurve(stats, sites, model.axis) : null;
   };
   const render = (): void => {
@@ -70,7 +70,7 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
     const recompute = changes.has('trace') || changes.has('view') || (changes.has('data') && (curve === null || model.slices.complete));
     if (recompute) compute();
     if (recompute || changes.has('keep') || changes.has('size') || changes.has('theme')) render();
-    else if (changes.has('selection') && model.site !== saidSite) model.later('keep', say);
+    else if (changes.has('selection') && model.site !== saidSite) model.rested('keep', say);
   });
   return { curve: () => curve };
 }

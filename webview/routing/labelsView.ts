@@ -1,7 +1,7 @@
 import type { LabelCell, LabelsLayout } from '../render/routingLabels';
 import { drawLabels, labelAt, labelCells, labelCellText, labelsLayouts, labelsDomain, plottedColumns, PLOTS_MOST } from '../render/routingLabels';
-import { el, replace } from '../ui/dom';
-import { drawSvg } from '../ui/drawSvg';
+import { CanvasPicture } from '../ui/canvasPicture';
+import { el, replace, setCss } from '../ui/dom';
 import type { PageContext } from './context';
 import { picture, section, widthOf } from './section';
 
@@ -20,6 +20,8 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
   const none = el('p.none', { hidden: true }, 'The texts carry no labels, so kinds of text cannot be compared. Give each record of a .jsonl file a \u201clabel\u201d, two kinds or more with at least 8 tokens each, and show the routing again.');
   parts.body.append(box, none);
   host.append(parts.node);
+  const mark = el('div.cell-cursor', { hidden: true });
+  let canvases: readonly CanvasPicture[] = [];
   let layouts: readonly LabelsLayout[] = [];
   let cells: readonly LabelCell[] = [];
   let cursor: { label: number; column: number } | null = null;
@@ -42,7 +44,22 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
     parts.caption.textContent = `share of routing weight with 95 % interval; band: shuffled labels${axis.columns.length > PLOTS_MOST ? `; the ${plotted.length} of ${axis.columns.length} experts furthest from it` : ''}`;
     layouts = labelsLayouts(summary.labels, plotted, widthOf(parts.body));
     const limit = labelsDomain(cells);
-    replace(box, layouts.map((layout) => drawSvg(drawLabels(cells, summary.labels, summary.tokensPerLabel, axis, layout, limit, context.palette()))));
+    if (canvases.length !== layouts.length) {
+      canvases = layouts.map((_, i) => canvases[i] ?? new CanvasPicture());
+      replace(box, canvases.map((canvas) => el('div.canvas-box', {}, canvas.node)), mark);
+    }
+    layouts.forEach((layout, i) => canvases[i]?.draw(drawLabels(cells, summary.labels, summary.tokensPerLabel, axis, layout, limit, context.palette()), context.theme.resolve));
+    placeCursor();
+  };
+
+  const placeCursor = (): void => {
+    const line = cursor ? layouts.findIndex((layout) => layout.columns.includes(cursor?.column ?? -1)) : -1;
+    const layout = layouts[line];
+    const owner = canvases[line]?.node;
+    mark.hidden = !layout || !owner;
+    if (!layout || !owner || !cursor) return;
+    const left = owner.offsetLeft + layout.names + layout.columns.indexOf(cursor.column) * layout.cell;
+    setCss(mark, { left: `${left}px`, top: `${owner.offsetTop + layout.top + cursor.label * layout.row}px`, width: `${layout.cell}px`, height: `${layout.row}px` });
   };
 
   const tell = (): void => {
@@ -50,19 +67,19 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
     const at = cursor;
     const cell = at && cells.find((one) => one.label === at.label && one.column === at.column);
     if (cell && summary) context.announce(labelCellText(cell, summary.labels[cell.label] ?? '', axis.columns[cell.column]?.name ?? '', summary.tokensPerLabel[cell.label] ?? 0).split('\n').join(', '));
-    for (const old of box.querySelectorAll('.cursor')) old.classList.remove('cursor');
-    if (!at) return;
-    layouts.forEach((layout, i) => {
-      const place = layout.columns.indexOf(at.column);
-      if (place >= 0) box.querySelectorAll('svg')[i]?.querySelectorAll<SVGRectElement>('rect.hit').forEach((rect) => rect.classList.toggle('cursor', Number(rect.getAttribute('x')) === layout.names + place * layout.cell && Number(rect.getAttribute('y')) === layout.top + at.label * layout.row));
-    });
+    placeCursor();
   };
 
+  box.addEventListener('mousemove', (event) => {
+    const tip = canvases.find((canvas) => canvas.node === event.target)?.tipAt(event.clientX, event.clientY);
+    if (tip) box.dataset.tip = tip;
+    else delete box.dataset.tip;
+  });
   box.addEventListener('click', (event) => {
-    const svg = event.target instanceof Element ? event.target.closest('svg') : null;
-    const layout = layouts[[...box.children].indexOf(svg as Element)];
-    if (!svg || !layout) return;
-    const bounds = svg.getBoundingClientRect();
+    const line = canvases.findIndex((canvas) => canvas.node === event.target);
+    const layout = layouts[line];
+    const bounds = canvases[line]?.node.getBoundingClientRect();
+    if (!layout || !bounds) return;
     const at = labelAt(layout, event.clientX - bounds.left, event.clientY - bounds.top);
     if (at) model.lock({ site: model.site, expert: model.axis.expertAt(model.site, at.column) });
   });
@@ -79,6 +96,6 @@ export function labelsView(context: PageContext, host: HTMLElement): void {
   });
   model.watch((changes) => {
     if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme') ) render();
-    else if (changes.has('selection') && model.site !== shownSite) model.later('labels', render);
+    else if (changes.has('selection') && model.site !== shownSite) model.rested('labels', render);
   });
 }

@@ -25,7 +25,7 @@ function linesOf(context: PageContext): readonly Line[] {
   const { model } = context;
   const site = model.site;
   const own = model.head?.sites[site];
-  const stats = model.stats(site);
+  const stats = model.shownStats(site);
   if (!own || !stats) return [];
   const load = loadMetrics(stats.uses, stats.n, Math.min(own.k, own.E), stats.mean);
   const lengths = runs(stats.tops).map(([, length]) => length);
@@ -54,6 +54,8 @@ export function metricsView(context: PageContext, host: HTMLElement): void {
   parts.body.append(box);
   host.append(parts.node);
   let at = -1;
+  let drawnSite = -1;
+  let drawnReady = false;
   let lines: readonly Line[] = [];
 
   const words = (line: Line): string => {
@@ -64,6 +66,8 @@ export function metricsView(context: PageContext, host: HTMLElement): void {
   const render = (): void => {
     const site = model.rows[model.site];
     if (!site) return;
+    drawnSite = model.site;
+    drawnReady = model.stats(model.site) !== null;
     parts.title.textContent = `Figures at ${site.words}`;
     parts.caption.textContent = 'tick: even use; band: null';
     lines = linesOf(context);
@@ -93,14 +97,10 @@ export function metricsView(context: PageContext, host: HTMLElement): void {
     event.preventDefault();
     event.stopPropagation();
   });
-  let drawnSite = -1;
-  let drawnReady = false;
   model.watch((changes) => {
-    const ready = model.stats(model.site) !== null;
-    if (!(changes.has('trace') || changes.has('view') || changes.has('theme') || model.site !== drawnSite || ready !== drawnReady)) return;
-    drawnSite = model.site;
-    drawnReady = ready;
-    model.later('figures', render);
+    const ready = changes.has('data') ? model.stats(model.site) !== null : drawnReady;
+    if (changes.has('trace') || changes.has('view') || changes.has('theme') || ready !== drawnReady) model.later('figures', render);
+    else if (model.site !== drawnSite) model.rested('figures', render);
   });
 }
 

@@ -13,7 +13,7 @@ import { BEFORE, NONE, NOW } from '../render/routingCarry';
 import type { Counted, SiteNumbers, SiteRow, SiteStats, TokenFilter } from '../render/routingTrace';
 import { countedTokens, siteRows, siteStats } from '../render/routingTrace';
 import type { Bridge } from '../ui/bridge';
-import { FrameChanges, FrameQueue } from '../ui/frames';
+import { FrameChanges, FrameQueue, RestQueue } from '../ui/frames';
 import { SliceLoader } from './slices';
 
 export type Change = 'run' | 'progress' | 'trace' | 'stale' | 'data' | 'selection' | 'anchor' | 'view' | 'keep' | 'size' | 'theme';
@@ -27,6 +27,9 @@ interface Kept {
 
 /** Drawing work of one frame that can wait for the next, in milliseconds. */
 const DRAW_BUDGET = 4;
+/** Pictures beside the pointer follow when it has rested this long, and at the latest every so often, in milliseconds. */
+const REST = 50;
+const REST_MOST = 300;
 
 /** State of the routing page: what the host told, what is chosen, the numbers that have come. */
 export class RoutingModel {
@@ -71,6 +74,7 @@ export class RoutingModel {
   #counted: Counted | null = null;
   #axis: ExpertAxis | null = null;
   readonly #later = new FrameQueue<string>(DRAW_BUDGET);
+  readonly #rested = new RestQueue<string>(this.#later, REST, REST_MOST);
   #pendingPost = false;
   #measureChosen = false;
 
@@ -105,6 +109,11 @@ export class RoutingModel {
    */
   later(name: string, draw: () => void): void {
     this.#later.put(name, draw);
+  }
+
+  /** The same once the pointer has rested: for pictures that follow it but are not under it. */
+  rested(name: string, draw: () => void): void {
+    this.#rested.put(name, draw);
   }
 
   /** Takes a message of the host. The state may be sent again at any time. */

@@ -10,7 +10,7 @@ export function overviewInput(model: RoutingModel): OverviewInput | null {
   if (!head || !summary) return null;
   const all = model.filter.kind === 'all';
   const cells = head.sites.map((site, s) => {
-    const stats = model.stats(s);
+    const stats = model.shownStats(s);
     const chance = chanceOf(site, measure);
     const values = stats ? (measure === 'mean' ? stats.mean : stats.share) : all && measure === 'mean' ? summary.sites[s]?.mean : undefined;
     const halves = stats ? (measure === 'mean' ? stats.meanHalf : stats.shareHalf) : null;
@@ -41,7 +41,7 @@ function entropyColumn(model: RoutingModel): OverviewInput['first'] {
   const most = Math.max(2, ...sites.map(spread));
   const values = sites.map((site, s): Margin => {
     if (!SEMANTICS[site.semantics].entropy || spread(site) < 2) return { kind: 'none' };
-    const value = model.stats(s)?.entropy ?? (model.filter.kind === 'all' ? model.summary?.sites[s]?.entropy : undefined);
+    const value = model.shownStats(s)?.entropy ?? (model.filter.kind === 'all' ? model.summary?.sites[s]?.entropy : undefined);
     return value === undefined ? { kind: 'none' } : { kind: 'plain', value, even: Math.log(spread(site)) };
   });
   return { title: 'entropy', end: `ln ${most}`, limit: Math.log(most), values };
@@ -67,7 +67,7 @@ function loads(model: RoutingModel): readonly OverviewCell[] {
   const complete = sites.every((_, s) => model.stats(s) !== null);
   const byBlock = complete ? new Float64Array(columns * blocks.length) : null;
   sites.forEach((site, s) => {
-    const stats = model.stats(s);
+    const stats = model.shownStats(s);
     if (!stats && !all) return;
     known++;
     for (let e = 0; e < site.E; e++) {

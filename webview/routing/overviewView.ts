@@ -3,9 +3,10 @@ import { scoreSentence } from '../render/scoreText';
 import type { Mark } from '../render/drawing';
 import type { OverviewInput, OverviewLayout } from '../render/routingOverview';
 import { drawOverview, isInside, overviewAt, overviewLayout, overviewTip } from '../render/routingOverview';
+import { NONE } from '../render/routingCarry';
 import { shownToken } from '../render/routingRaster';
-import { replace, setCss, svg } from '../ui/dom';
-import { drawMark } from '../ui/drawCanvas';
+import { el, replace, setCss, svg } from '../ui/dom';
+import { drawMarks } from '../ui/drawCanvas';
 import { TiledCanvas } from '../ui/tiles';
 import type { PageContext } from './context';
 import { overviewInput } from './overviewInput';
@@ -23,15 +24,16 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
   host.append(parts.node);
   let drawing: readonly Mark[] = [];
   const tiles = new TiledCanvas((ink) => {
-    for (const mark of drawing) drawMark(ink, mark, context.theme.resolve);
+    drawMarks(ink, drawing, context.theme.resolve);
   });
   const rings = svg('path', { fill: 'var(--ml-page)', stroke: 'var(--ml-ink)', 'stroke-width': 2, 'pointer-events': 'none' });
-  const frame = svg('rect', { fill: 'none', stroke: 'var(--ml-focus)', 'stroke-width': 2, 'pointer-events': 'none' });
-  const frameEdge = svg('rect', { fill: 'none', stroke: 'var(--ml-page)', 'stroke-width': 4, 'pointer-events': 'none' });
-  const column = svg('rect', { fill: 'none', stroke: 'var(--ml-ink-dim)', 'stroke-width': 1, 'pointer-events': 'none', visibility: 'hidden' });
-  const cursor = svg('rect', { fill: 'none', stroke: 'var(--ml-ink-strong)', 'stroke-width': 2, 'pointer-events': 'none', visibility: 'hidden' });
-  const marks = svg('svg', { class: 'over-marks', 'aria-hidden': 'true', focusable: 'false' }, column, frameEdge, frame, rings, cursor);
-  box.append(tiles.node, marks);
+  const marks = svg('svg', { class: 'over-marks', 'aria-hidden': 'true', focusable: 'false' }, rings);
+  // Boxes that are moved by transforms, so that nothing is laid out or drawn again under the pointer.
+  const column = el('div.over-column', { hidden: true });
+  const frame = el('div.over-frame');
+  const cursor = el('div.over-cursor', { hidden: true });
+  box.append(tiles.node, column, marks, frame, cursor);
+  let ringed = '';
   let input: OverviewInput | null = null;
   let layout: OverviewLayout | null = null;
   let cell: { site: number; column: number } | null = null;
@@ -51,27 +53,33 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     marks.setAttribute('width', String(layout.width));
     marks.setAttribute('height', String(layout.height));
     setCss(box, { width: `${layout.width}px`, height: `${layout.height}px` });
-    mark();
+    mark(true);
   };
 
-  const mark = (): void => {
+  const mark = (fresh: boolean): void => {
     if (!layout || !input) return;
     const { site, token, head } = model;
     const of = model.filter.kind === 'all' ? 'all tokens' : model.filter.kind === 'label' ? model.filter.label : `text ${model.filter.record + 1}`;
     const shown = token !== null ? head?.tokens[token] : undefined;
-    parts.caption.textContent = shown ? `${of}; rings: \u201c${shownToken(shown).trim()}\u201d` : of;
-    const x = layout.left - 1.5;
-    const y = (layout.y[site] ?? 0) - 1.5;
-    for (const rect of [frame, frameEdge]) for (const [name, value] of [['x', x], ['y', y], ['width', layout.cell * layout.columns + 2], ['height', layout.row + 2]] as const) rect.setAttribute(name, String(value));
+    const caption = shown ? `${of}; rings: \u201c${shownToken(shown).trim()}\u201d` : of;
+    if (parts.caption.textContent !== caption) parts.caption.textContent = caption;
+    place(frame, layout.left - 1.5, (layout.y[site] ?? 0) - 1.5, layout.cell * layout.columns + 2, layout.row + 2);
     const { expert } = model.selection;
-    column.setAttribute('visibility', expert === null ? 'hidden' : 'visible');
-    if (expert !== null) for (const [name, value] of [['x', layout.left + model.axis.columnOf(site, expert) * layout.cell - 1], ['y', layout.top - 1], ['width', Math.max(2, layout.cell + 1)], ['height', layout.bottom - layout.top + 1]] as const) column.setAttribute(name, String(value));
+    column.hidden = expert === null;
+    if (expert !== null) place(column, layout.left + model.axis.columnOf(site, expert) * layout.cell - 1, layout.top - 1, Math.max(2, layout.cell + 1), layout.bottom - layout.top + 1);
+    if (fresh || ringed !== String(token)) drawRings(token);
+    placeCursor();
+  };
+
+  const drawRings = (token: number | null): void => {
+    if (!layout) return;
+    ringed = String(token);
     let d = '';
     if (token !== null) {
       const r = layout.row >= 24 ? 3.5 : layout.row >= 14 ? 3 : 1.5;
       for (let s = 0; s < layout.y.length; s++) {
-        const numbers = model.numbers(s);
-        if (!numbers) continue;
+        const numbers = model.shown(s);
+        if (!numbers || model.tokenState(numbers, token) === NONE) continue;
         const cx = layout.left + model.axis.columnOf(s, numbers.tops[token] ?? 0) * layout.cell + Math.max(0.5, (layout.cell - 1) / 2);
         const cy = (layout.y[s] ?? 0) + (layout.row - 1) / 2;
         d += `M${cx - r} ${cy}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
@@ -79,17 +87,15 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     }
     rings.setAttribute('d', d);
     rings.setAttribute('stroke-width', layout.row >= 14 ? '2' : '1');
-    placeCursor();
   };
 
   const placeCursor = (): void => {
     if (!layout || !cell || document.activeElement !== box) {
-      cursor.setAttribute('visibility', 'hidden');
+      cursor.hidden = true;
       return;
     }
-    cursor.setAttribute('visibility', 'visible');
-    const wide = Math.max(4, layout.cell + 1);
-    for (const [name, value] of [['x', layout.left + cell.column * layout.cell - 1], ['y', (layout.y[cell.site] ?? 0) - 1], ['width', wide], ['height', layout.row + 1]] as const) cursor.setAttribute(name, String(value));
+    cursor.hidden = false;
+    place(cursor, layout.left + cell.column * layout.cell - 1, (layout.y[cell.site] ?? 0) - 1, Math.max(4, layout.cell + 1), layout.row + 1);
   };
 
   const words = (site: number, column: number): string => {
@@ -100,7 +106,7 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     if (!row || !style) return '';
     if (!entry) return `${row.words}, ${style.name}: ${input.axis.expertAt(site, column) < 0 ? 'no such expert here' : 'not here yet'}`;
     const half = entry.half !== null && Number.isFinite(entry.half) ? ` \u00b1 ${formatNumber(entry.half)}` : '';
-    return `${row.words}, ${style.name}\n${input.measureWords} ${formatNumber(entry.value)}${half}\n${input.chanceWords}: ${formatNumber(entry.chance)}\nn = ${formatNumber(input.n)} tokens${isInside(entry) ? '\nCannot be told from no preference' : ''}`;
+    return `${row.words}, ${style.name}\n${input.measureWords} ${formatNumber(entry.value)}${half}\n${input.chanceWords}: ${formatNumber(entry.chance)}\nn = ${formatNumber(model.shownStats(site)?.n ?? input.n)} tokens${isInside(entry) ? '\nCannot be told from no preference' : ''}${model.stats(site) === null && model.updated && model.shownStats(site) ? '\nfrom before the last edit' : ''}`;
   };
   const rowWords = (site: number): string => {
     const figure = input?.second.values[site];
@@ -154,9 +160,13 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     else if (changes.has('data')) {
       if (model.slices.complete || performance.now() - drawn > REDRAW_EVERY) render();
       else if (timer === 0) timer = window.setTimeout(render, REDRAW_EVERY);
-    } else if (changes.has('selection')) mark();
+    } else if (changes.has('selection')) mark(false);
   });
   replace(parts.tools);
+}
+
+function place(node: HTMLElement, x: number, y: number, width: number, height: number): void {
+  setCss(node, { transform: `translate(${x}px, ${y}px)`, width: `${width}px`, height: `${height}px` });
 }
 
 export function clamp(value: number, count: number): number {

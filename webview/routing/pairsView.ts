@@ -32,7 +32,10 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
   let layout: PairsLayout | null = null;
   let cursor: { row: number; column: number } | null = null;
   let timer = 0;
+  let site = -1;
   let wanted = '';
+  /** What is shown belongs to the trace before. */
+  let stale = false;
   const known = new Map<string, ShownPairs>();
 
   const draw = (): void => {
@@ -48,17 +51,17 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
     const side = layout.left + layout.cell * layout.count;
     setCss(box, { width: `${side}px`, height: `${layout.top + layout.cell * layout.count}px` });
     if (single) return;
+    box.classList.toggle('waiting', !shown || shown.site !== model.site || stale);
     if (!shown || shown.site !== model.site) {
-      box.classList.add('waiting');
       if (!shown) replace(box, el('div.pending-box'));
       return;
     }
-    box.classList.remove('waiting');
     replace(box, drawSvg(drawPairs(shown.cells, axis, layout, context.palette(), { sequential: context.theme.sequential, diverging: context.theme.diverging })), el('div.cell-cursor', { hidden: true }));
     replace(key, colourScale(context.theme, false, '0', formatNumber(pairsLimit(shown.cells), 2)), el('span.note', {}, 'grey: as loads alone would give'));
   };
 
   const compute = (): void => {
+    site = model.site;
     const own = model.head?.sites[model.site];
     const numbers = model.numbers(model.site);
     draw();
@@ -68,6 +71,7 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
     const ready = known.get(name);
     if (ready) {
       shown = ready;
+      stale = false;
       draw();
       return;
     }
@@ -83,6 +87,7 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
           const step = steps.next();
           if (!step.done) continue;
           shown = { cells: pairCells(pairs, step.value, numbers.site, model.axis), draws: step.value.draws, site: numbers.site };
+          stale = false;
           known.set(name, shown);
           if (known.size > 16) known.delete(known.keys().next().value ?? '');
           model.later('pairs', draw);
@@ -126,10 +131,11 @@ export function pairsView(context: PageContext, host: HTMLElement): { shown(): S
   });
   model.watch((changes) => {
     if (changes.has('trace')) {
-      shown = null;
+      if (!model.updated) shown = null;
       known.clear();
+      stale = shown !== null;
     }
-    if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme') || (changes.has('selection') && shown?.site !== model.site) || (changes.has('data') && shown?.site !== model.site)) compute();
+    if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme') || (changes.has('selection') && (shown?.site !== model.site) && site !== model.site) || (changes.has('data') && (shown?.site !== model.site || stale) && model.arrived.has(model.site))) compute();
   });
-  return { shown: () => (shown?.site === model.site ? shown : null) };
+  return { shown: () => (shown?.site === model.site && !stale ? shown : null) };
 }

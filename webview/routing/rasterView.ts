@@ -80,13 +80,16 @@ export function rasterView(context: PageContext, host: HTMLElement): { tokens():
 
   model.watch((changes) => {
     if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme')) {
-      if (changes.has('trace')) showAll = false;
+      if (changes.has('trace') && !model.updated) showAll = false;
       render();
       return;
     }
-    if (changes.has('data')) {
-      dense.data();
-      reader.data();
+    if (changes.has('stale')) {
+      dense.data(null);
+      reader.data(null);
+    } else if (changes.has('data')) {
+      dense.data(model.arrived);
+      reader.data(model.arrived);
     }
     if (changes.has('anchor')) reader.follow();
     if (changes.has('selection') || changes.has('anchor')) {

@@ -2,6 +2,8 @@ import { NEAR_TIE } from '../../extension/protocol/routing';
 import { formatNumber } from '../../extension/protocol/score';
 import type { ExpertStyle } from '../render/routingExperts';
 import { switchRate } from '../render/routingMetrics';
+import { BEFORE, NONE } from '../render/routingCarry';
+import type { SiteNumbers } from '../render/routingTrace';
 import { GROUP_FROM, ranked } from '../render/routingTrace';
 import { axisNumber, chanceText, SEMANTICS } from '../render/routingScale';
 import { drawBars, missingMass, sliceBars, sliceLimit } from '../render/routingSlice';
@@ -49,7 +51,7 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     const chips = 10 + 3 * (9 + 7 * Math.max(1, ...axis.columns.slice(-1).map((style) => style.mark.length)));
     setCss(table, { '--names': `${names}px`, '--chips': `${chips}px` });
     const width = Math.max(48, Math.min(widthOf(parts.body), 420) - names - chips - 52 - pins.length * (PIN_WIDTH + 6));
-    const largest = Math.max(...sites.map((s) => (token === null ? 0 : Math.max(0, ...(model.numbers(s) ? ranked(model.numbers(s) as NonNullable<ReturnType<typeof model.numbers>>, token).slice(0, TOP).map((entry) => Math.abs(entry.weight)) : [])))));
+    const largest = Math.max(...sites.map((s) => (token === null ? 0 : Math.max(0, ...topWeights(model.shown(s), token)))));
     const limit = sliceLimit(head.sites, many ? 1 : Math.max(0.8, largest));
     const first = head.sites[sites[0] ?? 0];
     const rule = first ? SEMANTICS[first.semantics] : SEMANTICS.simplex;
@@ -60,14 +62,15 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
       el('span.r', {}, 'margin'));
     replace(table, header, sites.map((s) => {
       const row = rows[s];
-      const numbers = model.numbers(s);
+      const numbers = model.shown(s);
       const own = head.sites[s];
-      const ready = token !== null && numbers && own;
+      const state = token !== null && numbers ? model.tokenState(numbers, token) : NONE;
+      const ready = token !== null && numbers && own && state !== NONE;
       const bars = ready ? sliceBars(numbers, own, token, axis, TOP) : [];
       const margin = ready ? numbers.margins[token] ?? 0 : null;
       const missing = ready && own.semantics === 'sub-simplex' ? missingMass(numbers, token) : null;
       const near = margin !== null && margin < NEAR_TIE;
-      return el('div.slice-row', { class: `slice-row${s === site ? ' pick' : ''}`, 'data-site': String(s), tip: token === null ? null : cellWords(context, token, s) },
+      return el('div.slice-row', { class: `slice-row${s === site ? ' pick' : ''}${ready && state === BEFORE ? ' before' : ''}`, 'data-site': String(s), tip: token === null ? null : cellWords(context, token, s) },
         el('span.mono', {}, row?.full ?? ''),
         el('span.chips', {}, bars.map((bar) => chip(context, axis.columns[bar.column]))),
         own ? drawSvg(drawBars(bars, own, axis, limit, width, missing)) : el('span'),
@@ -80,15 +83,15 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
 
   const renderMetrics = (): void => {
     const { head, token, site, rows } = model;
-    const numbers = model.numbers(site);
+    const numbers = model.shown(site);
     const own = head?.sites[site];
     if (!head || !own) return;
-    const entropy = token !== null && numbers ? numbers.entropies[token] ?? null : null;
+    const entropy = token !== null && numbers && model.tokenState(numbers, token) !== NONE ? numbers.entropies[token] ?? null : null;
     const even = SEMANTICS[own.semantics].masks ? Math.min(own.k, own.E) : own.E;
     const tops: number[] = [];
     rows.forEach((_, s) => {
-      const there = model.numbers(s);
-      if (there && token !== null) tops.push(model.axis.columnOf(s, there.tops[token] ?? 0));
+      const there = model.shown(s);
+      if (there && token !== null && model.tokenState(there, token) !== NONE) tops.push(model.axis.columnOf(s, there.tops[token] ?? 0));
     });
     const whole = tops.length === rows.length && rows.length > 1;
     const rate = whole ? switchRate(tops) : null;
@@ -112,9 +115,9 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
 
   const renderWhy = (): void => {
     const { head, token, site, axis } = model;
-    const numbers = model.numbers(site);
+    const numbers = model.shown(site);
     const own = head?.sites[site];
-    why.hidden = !explained || token === null || !numbers || !own;
+    why.hidden = !explained || token === null || !numbers || !own || model.tokenState(numbers, token) === NONE;
     if (why.hidden || token === null || !numbers || !own) return;
     const list = ranked(numbers, token).slice(0, 4);
     const name = (expert: number): string => axis.columns[axis.columnOf(site, expert)]?.name ?? '';
@@ -134,8 +137,13 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     if (changes.has('trace') || changes.has('view') || changes.has('size') || changes.has('theme')) {
       chance = null;
       render();
-    } else if (changes.has('selection') || changes.has('data')) model.later('slice', render);
+    } else if (changes.has('data') || changes.has('stale')) model.later('slice', render);
+    else if (changes.has('selection')) model.rested('slice', render);
   });
+}
+
+function topWeights(numbers: SiteNumbers | null, token: number): readonly number[] {
+  return numbers ? ranked(numbers, token).slice(0, TOP).map((entry) => Math.abs(entry.weight)) : [];
 }
 
 /** Switches that sites with the loads they have would give if they chose independently of each other. */

@@ -1,8 +1,13 @@
 import type { Drawing, Mark } from '../render/drawing';
 import { DOTS, HATCH } from '../render/drawing';
 import { rasterCanvas } from './drawSvg';
+import type { Fonts } from './fonts';
+import { pageFonts } from './fonts';
 
 type Resolve = (colour: string) => string;
+
+/** Name of text marks with an edge in the page's colour, so that they hold on lines and bands. */
+const EDGED = 'edged';
 
 /** A drawing on a canvas of its own, `ratio` device pixels per pixel; colours are resolved by `resolve`. */
 export function drawCanvas(drawing: Drawing, ratio: number, resolve: Resolve, canvas: HTMLCanvasElement = document.createElement('canvas')): HTMLCanvasElement {
@@ -12,21 +17,32 @@ export function drawCanvas(drawing: Drawing, ratio: number, resolve: Resolve, ca
   if (!context) return canvas;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.imageSmoothingEnabled = false;
-  for (const mark of drawing.marks) drawMark(context, mark, resolve);
+  drawMarks(context, drawing.marks, resolve);
   return canvas;
 }
 
+/** Marks in their order on a canvas whose transform is set. */
+export function drawMarks(context: CanvasRenderingContext2D, marks: readonly Mark[], resolve: Resolve): void {
+  const fonts = pageFonts();
+  for (const mark of marks) drawMark(context, mark, resolve, fonts);
+}
+
 /** One mark on a canvas whose transform is set. */
-export function drawMark(context: CanvasRenderingContext2D, mark: Mark, resolve: Resolve): void {
+function drawMark(context: CanvasRenderingContext2D, mark: Mark, resolve: Resolve, fonts: Fonts): void {
   if (mark.kind === 'raster') {
     context.drawImage(rasterCanvas(mark.rgba, mark.columns, mark.rows), mark.x, mark.y, mark.width, mark.height);
     return;
   }
   if (mark.kind === 'text') {
-    const style = getComputedStyle(document.body);
-    const family = style.getPropertyValue(mark.mono ? '--ml-mono' : '--ml-font').trim() || 'sans-serif';
-    context.font = `${mark.bold ? 600 : 400} ${mark.size}px ${family}`;
+    context.font = `${mark.bold ? 600 : 400} ${mark.size}px ${mark.mono ? fonts.mono : fonts.words}`;
     context.textAlign = mark.anchor === 'middle' ? 'center' : mark.anchor === 'end' ? 'right' : 'left';
+    if (mark.name === EDGED) {
+      context.lineJoin = 'round';
+      context.lineWidth = 3;
+      context.setLineDash([]);
+      context.strokeStyle = resolve('var(--ml-page)');
+      context.strokeText(mark.text, mark.x, mark.y);
+    }
     context.fillStyle = resolve(mark.fill);
     context.fillText(mark.text, mark.x, mark.y);
     return;

@@ -10,3 +10,22 @@ export function monoMeasure(size: number): (text: string) => number {
     return width;
   };
 }
+
+/** Font families of the page, as a canvas takes them. */
+export interface Fonts {
+  readonly mono: string;
+  readonly words: string;
+}
+let fonts: Fonts | null = null;
+
+/** Read once for each theme: reading them for each text would make the browser compute styles again and again. */
+export function pageFonts(): Fonts {
+  if (fonts) return fonts;
+  const style = getComputedStyle(document.body);
+  const family = (name: string): string => style.getPropertyValue(name).trim() || 'sans-serif';
+  return (fonts = { mono: family('--ml-mono'), words: family('--ml-font') });
+}
+
+export function forgetFonts(): void {
+  fonts = null;
+}

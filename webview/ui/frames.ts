@@ -66,3 +66,36 @@ export class FrameQueue<Key> {
     });
   }
 }
+
+/**
+ * Work that follows the pointer but may lag behind it: it is done when nothing new was put for a moment, and at the latest every `most`
+ * milliseconds while things keep coming. What is due goes through a queue, so that no frame gets all of it.
+ */
+export class RestQueue<Key> {
+  readonly #queue: FrameQueue<Key>;
+  readonly #waiting = new Map<Key, () => void>();
+  readonly #rest: number;
+  readonly #most: number;
+  #timer = 0;
+  #since = 0;
+
+  /** `rest`, `most`: milliseconds. */
+  constructor(queue: FrameQueue<Key>, rest: number, most: number) {
+    this.#queue = queue;
+    this.#rest = rest;
+    this.#most = most;
+  }
+
+  put(key: Key, work: () => void): void {
+    const now = performance.now();
+    if (this.#waiting.size === 0) this.#since = now;
+    this.#waiting.set(key, work);
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#flush(), Math.max(0, Math.min(this.#rest, this.#since + this.#most - now)));
+  }
+
+  #flush(): void {
+    for (const [key, work] of this.#waiting) this.#queue.put(key, work);
+    this.#waiting.clear();
+  }
+}

@@ -1,5 +1,6 @@
 import type { Ramp } from '../render/colours';
 import { rampOf } from '../render/colours';
+import { forgetFonts } from './fonts';
 
 const SEQUENTIAL = Array.from({ length: 9 }, (_, i) => `var(--ml-seq-${i})`);
 const DIVERGING = ['var(--ml-div-neg-2)', 'var(--ml-div-neg-1)', 'var(--ml-div-0)', 'var(--ml-div-pos-1)', 'var(--ml-div-pos-2)'];
@@ -22,6 +23,7 @@ export class Theme {
     const forget = (): void => {
       this.#resolved.clear();
       this.#sequential = this.#diverging = null;
+      forgetFonts();
       onChange();
     };
     new MutationObserver(forget).observe(document.body, { attributes: true, attributeFilter: ['class'] });
