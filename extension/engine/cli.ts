@@ -1,15 +1,16 @@
 import os from 'node:os';
 import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { removeTemporaryFiles } from '../checkpoint/atomicFile';
+import { prepareOutput, removeTemporaryFiles } from '../checkpoint/atomicFile';
 import { DEVICES, type DeviceChoice, PARTITION_METHODS, type PartitionMethod } from '../protocol/documents';
 import { type ErrorRecord, failure, toErrorRecord } from '../protocol/errors';
 import type { Progress } from '../protocol/progress';
 import { type RouterName, ROUTERS } from '../protocol/routing';
 import { GEN_KNOW_SUBS, type GenKnowSub, LIBRARY_SIMILARITIES, type LibrarySimilarityKind } from '../protocol/routingLibrary';
+import { LAYER_RULES, type LayerRule, TRANSFER_METHODS, type TransferMethodName, type TransferRequest } from '../protocol/transfer';
 import { VERSION } from '../protocol/version';
 import type { OperationContext } from './context';
-import { formatAnalysis, formatEvaluation, formatInspect, formatProbe, formatRouting } from './cliText';
+import { formatAnalysis, formatEvaluation, formatInspect, formatProbe, formatRouting, formatTransfer, formatTransferPlan } from './cliText';
 import { formatLibrary } from './cliLibrary';
 import type { ModuleChoice } from './operations/probe';
 
@@ -21,6 +22,21 @@ interface CommonOptions {
   readonly cacheDir: string;
   readonly progress?: string;
   readonly quiet?: boolean;
+}
+
+interface TransferOptions {
+  readonly module: string;
+  readonly from: string;
+  readonly to: string;
+  readonly out: string;
+  readonly method: TransferMethodName;
+  readonly layers?: LayerRule;
+  readonly probe?: string;
+  readonly tokens?: number;
+  readonly data?: string;
+  readonly html?: string;
+  readonly plan?: boolean;
+  readonly overwrite?: boolean;
 }
 
 /** Bytes that the result store may take: 2 GB. */
@@ -136,8 +152,9 @@ function program(): Command {
     .option('--modules <folder>', 'folder of LoRAs on this base (arrow)').option('--trace <file>', 'a trace made elsewhere (imported): .json, or .npy of expert ids')
     .option('--experts <n>', 'experts per layer of a partition by keys', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
     .option('--temperature <t>', 'of a library\'s softmax', positive).option('--base-activations', 'route a library on the base alone: cheap and approximate').option('--compare-keys', 'whether a model\'s own router looks like avg-k (native)')
+    .option('--compare-with <router>', 'another router on the same text: similarity, or arrow,k=1,temperature=2')
     .option('--library-facts', 'what the weights of --modules say, without text: trust, similarity, groups').addOption(new Option('--general-knowledge <way>', 'how a library\'s general adapters are subtracted (default: as its settings say)').choices(GEN_KNOW_SUBS)).addOption(new Option('--group-by <what>', 'what --library-facts groups by').choices(LIBRARY_SIMILARITIES))
-    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean; libraryFacts?: boolean; generalKnowledge?: GenKnowSub; groupBy?: LibrarySimilarityKind }) => {
+    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean; compareWith?: string; libraryFacts?: boolean; generalKnowledge?: GenKnowSub; groupBy?: LibrarySimilarityKind }) => {
       const command = { ...options, path: checkpoint };
       if (options.libraryFacts) return perform(options, async (context) => (await import('./operations/routeCommand')).libraryFacts(command, context), formatLibrary);
       return perform(options, async (context) => (await import('./operations/routeCommand')).run(command, context), formatRouting);
@@ -148,6 +165,23 @@ function program(): Command {
     .option('--module <folder[=weight]>', 'a PEFT LoRA to attach (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
     .action(async (checkpoint: string, options: CommonOptions & { data: string; pseudo?: boolean; module: readonly ModuleChoice[] }) => perform(options, async (context) =>
       (await import('./operations/evaluate')).run({ path: checkpoint, data: options.data, modules: options.module, device: options.device, seed: options.seed, ...(options.pseudo ? { pseudo: true } : {}) }, context), formatEvaluation));
+
+  command('transfer', 'carry a module to another base and prove what arrived')
+    .requiredOption('--module <folder>', 'the module').requiredOption('--from <checkpoint>', 'the base that it was trained on').requiredOption('--to <checkpoint>', 'the base that it goes to').requiredOption('--out <folder>', 'where the new module is written').option('--overwrite', 'replace what is there')
+    .addOption(new Option('--method <name>', 'how it is carried').choices(TRANSFER_METHODS).default('activation-transport')).addOption(new Option('--layers <rule>', 'which layer goes where (default: the method\u2019s own)').choices(LAYER_RULES))
+    .option('--probe <file>', 'texts that both bases read; the built-in probe otherwise').option('--tokens <n>', 'most paired tokens to fit on', whole(64)).option('--data <file>', 'texts of the task; without them there is no verdict').option('--html <file>', 'write a report').option('--plan', 'say what would be done and run nothing')
+    .action(async (options: CommonOptions & TransferOptions) => {
+      const { module, from, to, out, method, layers, probe, tokens, data, html, overwrite, seed, device } = options;
+      const request: TransferRequest = { module, from, to, method, seed, device, ...(layers === undefined ? {} : { layers }), ...(probe === undefined ? {} : { probe }), ...(tokens === undefined ? {} : { tokens }), ...(data === undefined ? {} : { data }) };
+      const operation = await import('./operations/transfer');
+      if (options.plan) { await perform(options, async (context) => operation.plan({ request }, context), formatTransferPlan); return; }
+      await perform(options, async (context) => {
+        if (html !== undefined) await prepareOutput(html, overwrite === true);
+        const document = await operation.run({ request, out, ...(overwrite ? { overwrite } : {}) }, context);
+        if (html !== undefined) await operation.html({ document, out: html });
+        return document;
+      }, formatTransfer);
+    });
   return root;
 }
 

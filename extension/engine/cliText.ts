@@ -1,6 +1,7 @@
 import { type AnalysisDocument, type EvaluateDocument, type InspectDocument, LAYER_SCORES, type LayerScoreName, METHOD_WORDS, type ProbeDocument } from '../protocol/documents';
-import type { RouteDocument } from '../protocol/routing';
-import { formatNumber, formatScore, type Score } from '../protocol/score';
+import { type RouteDocument, whatIfTitle } from '../protocol/routing';
+import { formatInterval, formatNumber, formatScore, type Score } from '../protocol/score';
+import type { TransferDocument, TransferPlan } from '../protocol/transfer';
 
 /** Columns padded to the widest cell; numbers are already text. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -54,9 +55,33 @@ export function formatRouting(d: RouteDocument): string {
   });
   const labelled = d.summary.labels.length > 0;
   return [
-    table([['checkpoint', `${d.model.name}, ${d.model.kind}`], ['router', `${d.router}; ${PROVENANCE[d.provenance]}; ${d.composition === 'none' ? 'nothing is run with it' : `${d.composition} are mixed`}`], ['text', `${formatNumber(d.summary.tokens)} tokens in ${formatNumber(d.records.length)} texts${labelled ? `, labels ${d.summary.labels.join(', ')}` : ''}`], ['device', d.device.used ?? 'none'], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
+    table([['checkpoint', `${d.model.name}, ${d.model.kind}`], ...(d.whatIf ? [['what if', `${whatIfTitle(d.whatIf)}. ${d.whatIf.says}`]] : []), ['router', `${d.router}; ${PROVENANCE[d.provenance]}; ${d.composition === 'none' ? 'nothing is run with it' : `${d.composition} are mixed`}`], ['text', `${formatNumber(d.summary.tokens)} tokens in ${formatNumber(d.records.length)} texts${labelled ? `, labels ${d.summary.labels.join(', ')}` : ''}`], ['device', d.device.used ?? 'none'], ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
     '', table([['site', 'experts', 'most frequent first', 'entropy, nats', 'switches between neighbours', ...(labelled ? ['labels apart, nats'] : [])], ...sites]),
     ...(d.summary.matching ? ['', `experts of neighbouring layers, matched by shared tokens: ${formatScore(d.summary.matching).value}, ${formatScore(d.summary.matching).null}`] : []),
+    ...(d.comparison ? ['', `${d.comparison.names[0]} beside ${d.comparison.names[1]}, on ${formatNumber(d.comparison.tokens)} tokens`, table([['site', 'same first expert, share', 'weights apart, nats'], ...d.comparison.sites.map(({ id, agreement, divergence }) => [id, ...[agreement, divergence].map((score) => { const t = formatScore(score); return `${t.value}, ${t.null}, ${t.verdict}`; })])])] : []),
     ...(d.trained ? ['', 'the trained router beside avg-k over the experts\u2019 mean keys', table([['site', 'cosine of its rows with their experts\u2019 keys', 'same choices'], ...d.trained.map(({ site, cosine, agreement }) => [site, ...[cosine, agreement].map((score) => { const t = formatScore(score); return `${t.value}, ${t.null}, ${t.verdict}`; })])])] : []), ...notes(d),
+  ].join('\n');
+}
+
+export function formatTransfer(d: TransferDocument): string {
+  const runs = [...d.runs, ...d.controls].map((r) => [r.name, formatNumber(r.lossPerToken, 5), formatNumber(r.bitsPerByte, 5), formatNumber(r.tokens), r.accuracy === undefined ? '' : formatNumber(r.accuracy)]);
+  const differences = d.proof?.differences.map((x) => [x.against, formatInterval(x.value, [x.low, x.high]), x.unit, `n = ${formatNumber(x.n)} texts`]) ?? [];
+  return [
+    d.sentence, '',
+    table([['module', `${d.module.name}, ${d.module.kind}, ${d.module.sites} sites`], ['method', `${d.method}, layers ${d.layerRule}`], ['device', d.device.used ?? 'none'], ['probe', d.probe ? `${d.probe.name}: ${formatNumber(d.probe.pairedTokens)} paired tokens, ${formatNumber(100 * d.probe.keptShare)} % of the target\u2019s` : 'none'], ...(d.proof ? [['strength', `${formatNumber(d.proof.chosen)}, chosen on ${d.proof.chooseOn} texts, reported on ${d.proof.reportOn}`]] : []), ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),
+    ...(runs.length > 0 ? ['', table([['run', 'nats per token', 'bits per byte', 'scored tokens', 'accuracy'], ...runs, ...d.impossible.map(({ name, why }) => [name, `not possible: ${why}`])])] : []),
+    ...(differences.length > 0 ? ['', 'the transferred module against', table([['against', 'difference', 'unit', 'sample'], ...differences])] : []),
+    '', table([['site', 'from', 'rank', 'kept', 'maps', 'held-out R\u00b2', 'shuffled', 'tokens'], ...d.sites.map((s) => [s.name, s.from, String(s.kept), formatNumber(s.coverage), `${s.mapIn}, ${s.mapOut}`, formatNumber(s.r2), formatNumber(s.r2Null), `${s.tokens} + ${s.heldOut}`])]),
+    ...(d.dropped.length > 0 ? ['', 'dropped', table(d.dropped.map((x) => [x.name, `${formatNumber(100 * x.share)} %`, x.reason]))] : []),
+    '', `written to ${d.out}`, ...notes(d),
+  ].join('\n');
+}
+
+export function formatTransferPlan(p: TransferPlan): string {
+  return [
+    `${p.module.name} would go from ${p.from.name} to ${p.to.name}. ${p.methodSays}`, '',
+    table([['relation of the bases', p.relation + (p.weightCosine === null ? '' : `, mean weight cosine ${formatNumber(p.weightCosine)}`)], ['layers', `${p.layerRule}${p.provisionalLayers ? ' (known once texts were read)' : ''}: ${p.layers.map((l) => `${l.to}\u2190${l.from ?? 'none'}`).join(' ')}`], ['probe', p.probe ? `${p.probe.name}, ${p.probe.texts} texts` : 'none'], ['data', p.data ? `${p.data.name}, ${p.data.rows} texts` : 'none: there will be no verdict'], ['takes about', `${formatNumber(p.estimate.seconds)} s, ${formatNumber(Math.round(p.estimate.bytes / 1e6))} MB`]]),
+    '', table([['site', 'from', 'rank', 'source in, out', 'target in, out', 'rule', 'share'], ...p.sites.map((s) => [s.name, s.from, String(s.rank), s.source.join(', '), s.target.join(', '), s.rule, `${formatNumber(100 * s.share)} %`])]),
+    ...(p.dropped.length > 0 ? ['', 'dropped', table(p.dropped.map((x) => [x.name, `${formatNumber(100 * x.share)} %`, x.reason]))] : []), ...notes(p),
   ].join('\n');
 }

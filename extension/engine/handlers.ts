@@ -38,6 +38,7 @@ export const handlers: HandlerTable = {
   'routing/summary': async (params, context) => (await import('./operations/route')).summary(params, context),
   'routing/trained': async (params, context) => (await import('./operations/route')).trained(params, context),
   'routing/describe': async (params, context) => (await import('./operations/describeRouting')).run(params, context),
+  'routing/compare': async (params, context) => interactive(context, async () => (await import('./operations/compareRouting')).run(params, context)),
   'routing/library': async (params, context) => (await import('./operations/libraryFacts')).run(params, context),
   'routing/libraryOverlaps': async (params, context) => (await import('./operations/libraryFacts')).overlaps(params, context),
   'tensors/statistics': async (params, context) => (await import('./operations/tensors')).statistics(params, context),

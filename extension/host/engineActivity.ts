@@ -30,6 +30,7 @@ const WORDS: Readonly<Record<EngineMethod, string>> = {
   'routing/summary': 'summing up routing',
   'routing/describe': 'looking for routers',
   'routing/trained': 'comparing a router with its experts',
+  'routing/compare': 'comparing two routers',
   'routing/library': 'comparing adapters',
   'routing/libraryOverlaps': 'comparing adapters at one linear map',
   'tensors/statistics': 'reading tensor statistics',

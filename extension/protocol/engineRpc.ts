@@ -2,7 +2,7 @@ import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, Devi
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
 import type { LibraryFacts, LibraryOverlaps, LibraryRequest } from './routingLibrary';
-import type { RoutableKind, RouteRequest, RouterName, RoutingResult, RoutingSlice, RoutingSummary, TrainedVersusKeys } from './routing';
+import type { RoutableKind, RouteRequest, RouterName, RoutingComparisonResult, RoutingResult, RoutingSlice, RoutingSummary, RoutingVariant, TrainedVersusKeys } from './routing';
 
 export interface AnalyzeOptions {
   /** .txt or .jsonl; undefined = the default probe set. */
@@ -70,6 +70,11 @@ export interface EngineRequests {
   'routing/summary': [{ key: string }, RoutingSummary];
   /** Whether the model's own router looks like avg-k, on the texts of a kept trace; reads every expert's gate. */
   'routing/trained': [{ key: string }, { sites: readonly TrainedVersusKeys[] }];
+  /**
+   * Two routers on the same tokens: a kept trace against another kept one (`other`), or against another router (`with`), which is run for it.
+   * `modules`: folder of adapters for `with`, instead of the first trace's.
+   */
+  'routing/compare': [{ key: string; other?: string; with?: RoutingVariant; modules?: string }, RoutingComparisonResult];
   /** What a folder of adapters or a checkpoint offers to route with; `modules`: the folder of adapters that was found, there or beside the checkpoint. */
   'routing/describe': [{ path: string }, { kinds: RoutableKind[]; routers: { name: RouterName; title: string; says: string; available: boolean; why?: string; modules?: string }[] }];
   /** What the weights of a folder of adapters say, compared pair by pair and in groups; no text is run. */

@@ -7,7 +7,7 @@ import type { LayerRule, TransferMethodName } from './transfer';
 import type { TransferChoice, TransferPageState } from './transferPage';
 
 /** Engine methods that a page may call through the host; the host fills in paths and keys that pages must not choose. */
-export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice', 'routing/trained', 'routing/library', 'routing/libraryOverlaps'] as const satisfies readonly EngineMethod[];
+export const PAGE_METHODS = ['analysis/picture', 'analysis/tile', 'analysis/expert', 'analysis/ablation', 'tensors/statistics', 'tensors/tile', 'routing/slice', 'routing/trained', 'routing/compare', 'routing/library', 'routing/libraryOverlaps'] as const satisfies readonly EngineMethod[];
 export type PageMethod = (typeof PAGE_METHODS)[number];
 
 export type RunState = 'starting' | 'running' | 'done' | 'cancelled' | 'failed';

@@ -71,6 +71,30 @@ export interface RoutingRecord {
   readonly cut: number;
 }
 
+/** An expert, at one site or wherever there is one of that name. */
+export interface NamedExpert {
+  /** As the site's `labels` name it. */
+  readonly expert: string;
+  /** A site's id; all sites without. */
+  readonly site?: string;
+}
+
+/** What is changed on purpose, to see what would happen. */
+export interface WhatIf {
+  /** Experts that no token may go to. */
+  readonly mute?: readonly NamedExpert[];
+  /** Where any are named, tokens go to these alone. */
+  readonly force?: readonly NamedExpert[];
+  /** What scores are divided by before the weights are made of them; instead of the router's own. */
+  readonly temperature?: number;
+}
+
+/** What-ifs in a few words, for titles: "without B; temperature 2". */
+export function whatIfTitle({ mute = [], force = [], temperature }: WhatIf): string {
+  const named = (list: readonly NamedExpert[]): string => list.map(({ expert, site }) => (site === undefined ? expert : `${expert} at ${site}`)).join(', ');
+  return [...(force.length > 0 ? [`only ${named(force)}`] : []), ...(mute.length > 0 ? [`without ${named(mute)}`] : []), ...(temperature === undefined ? [] : [`temperature ${temperature}`])].join('; ');
+}
+
 /** Everything about a trace but its numbers. */
 export interface RoutingHead {
   readonly schema: 'modulens-routing-1';
@@ -82,6 +106,8 @@ export interface RoutingHead {
   readonly provenance: RoutingProvenance;
   /** Whether a token's routing depends on what stands before it alone; otherwise an edit changes the whole text's. */
   readonly causal: boolean;
+  /** The model was changed on purpose: this is not how it routes. `says`: what was done to the forward pass, in whole sentences. */
+  readonly whatIf?: WhatIf & { readonly says: string };
   readonly records: readonly RoutingRecord[];
   readonly tokens: readonly RoutingToken[];
   readonly sites: readonly RoutingSite[];
@@ -128,6 +154,8 @@ export interface RouteDocument extends DocumentHead, RoutingHead {
   readonly norms: JsonArray | null;
   readonly meanWeights: JsonArray;
   readonly summary: RoutingSummary;
+  /** With `--compare-with`. */
+  readonly comparison?: RoutingComparison & { readonly divergences: JsonArray };
   /** With `--compare-keys`, on models with a router of their own. */
   readonly trained?: readonly TrainedVersusKeys[];
 }
@@ -186,7 +214,39 @@ export interface RouteRequest {
   readonly genKnowSub?: GenKnowSub;
   /** Adapters off, routing on the base's activations: cheap and approximate. */
   readonly baseActivations?: boolean;
+  readonly whatIf?: WhatIf;
   readonly seed?: number;
+}
+
+/** Another router, or the same one set otherwise; everything else is as in the trace that it is compared with. */
+export type RoutingVariant = Pick<RouteRequest, 'router' | 'topK' | 'temperature' | 'baseActivations' | 'genKnowSub' | 'whatIf'>;
+
+/** Two routers at one site, on the same tokens. */
+export interface ComparedSite {
+  readonly id: string;
+  readonly layer: number;
+  /** Its index in either trace. */
+  readonly sites: readonly [number, number];
+  /** Share of tokens with the same first expert; null = the second router's tokens shuffled in blocks of 16. */
+  readonly agreement: Score;
+  /** Mean Jensen-Shannon divergence of a token's two weight rows, in nats (at most ln 2); the same null, less is closer. */
+  readonly divergence: Score;
+}
+
+/** Two routers that choose between the same experts. */
+export interface RoutingComparison {
+  /** Both in words: `avg-k, k = 2`. */
+  readonly names: readonly [string, string];
+  /** Tokens with a place in the text: what the figures are of. */
+  readonly tokens: number;
+  readonly sites: readonly ComparedSite[];
+  /** Sites of one alone, or where the two choose between different experts. */
+  readonly left: readonly string[];
+}
+
+/** A comparison with its numbers token by token `[tokens, compared sites]`, tokens of the trace in order; null where they are too many for a message. */
+export interface RoutingComparisonResult extends RoutingComparison {
+  readonly perToken: { readonly divergences: Float32Array; readonly firsts: readonly [Uint16Array, Uint16Array] } | null;
 }
 
 /** A finished trace that the engine keeps under `key`; numbers are asked for slice by slice. */

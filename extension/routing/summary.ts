@@ -4,29 +4,14 @@ import { Random } from '../numerics/random';
 import { quantile } from '../numerics/statistics';
 import type { Steps } from '../numerics/steps';
 import type { RoutingSummary, RoutingTrace, SiteSummary } from '../protocol/routing';
+import { jensenShannon, switchRate } from '../protocol/routingMetrics';
 import type { Score } from '../protocol/score';
-import { jensenShannon, switchRate } from './metrics';
+import { BLOCK, blockOrder, type Places, placesOf } from './places';
 
-/** Neighbouring tokens are alike, so labels are shuffled, and tokens resampled, in blocks of this many. */
-const BLOCK = 16;
 const DRAWS = 99;
 const RESAMPLES = 200;
 /** Fewest tokens of a label for its row. */
 const LEAST = 8;
-
-/** Tokens that stand in the text, and what they belong to. */
-interface Places {
-  readonly tokens: readonly number[];
-  /** Label index of each, -1 without. */
-  readonly label: Int32Array;
-  /** Block of each, ascending; a block lies in one record. */
-  readonly block: Int32Array;
-  readonly blocks: number;
-  /** Label of each block. */
-  readonly blockLabel: Int32Array;
-  /** 1 where a record begins. */
-  readonly breaks: Uint8Array;
-}
 
 /** What a trace says as a whole. Every figure of modularity comes with what chance gives. */
 export function* summarySteps(trace: RoutingTrace, seed: number): Steps<RoutingSummary> {
@@ -40,24 +25,6 @@ export function* summarySteps(trace: RoutingTrace, seed: number): Steps<RoutingS
   }
   const matched = trace.sites.length > 1 && trace.sites.every((site) => site.kind === 'emergent' && site.E === trace.sites[0].E) ? yield* matchLetters(trace, places, seed) : null;
   return { sites, labels: labels.length > 1 ? labels : [], tokens: places.tokens.length, tokensPerLabel: labels.length > 1 ? labels.map(count) : [], letters: matched?.letters ?? null, matching: matched?.score ?? null };
-}
-
-function placesOf(trace: RoutingTrace, labels: readonly string[]): Places {
-  const tokens: number[] = [], label: number[] = [], block: number[] = [], blockLabel: number[] = [], breaks: number[] = [];
-  for (const [r, record] of trace.records.entries()) {
-    const own = record.label === null ? -1 : labels.indexOf(record.label);
-    let inRecord = 0;
-    for (let t = record.from; t < record.to; t++) {
-      if (trace.tokens[t].start === null) continue;
-      if (inRecord % BLOCK === 0) blockLabel.push(own);
-      breaks.push(inRecord === 0 && r >= 0 ? 1 : 0);
-      tokens.push(t);
-      label.push(own);
-      block.push(blockLabel.length - 1);
-      inRecord++;
-    }
-  }
-  return { tokens, label: Int32Array.from(label), block: Int32Array.from(block), blocks: blockLabel.length, blockLabel: Int32Array.from(blockLabel), breaks: Uint8Array.from(breaks) };
 }
 
 function siteSummary(trace: RoutingTrace, s: number, places: Places, labels: number, seed: number): SiteSummary {
@@ -126,7 +93,7 @@ function byLabel(sums: Float64Array, sizes: Int32Array, E: number, places: Place
 
 /** How often neighbouring tokens go to different experts, against the same tokens in random order. */
 function switches(first: Int32Array, places: Places, random: Random): Score {
-  const draws: number[] = [], shuffled = first.slice();
+  const draws: number[] = [], shuffled = first.slice(), starts = { has: (i: number): boolean => places.breaks[i] === 1 };
   for (let draw = 0; draw < DRAWS; draw++) {
     for (let from = 0; from < shuffled.length;) {
       let to = from + 1;
@@ -134,9 +101,9 @@ function switches(first: Int32Array, places: Places, random: Random): Score {
       for (let i = to - 1; i > from; i--) { const j = from + random.integer(i - from + 1), x = shuffled[i]; shuffled[i] = shuffled[j]; shuffled[j] = x; }
       from = to;
     }
-    draws.push(switchRate(shuffled, places.breaks));
+    draws.push(switchRate(shuffled, starts));
   }
-  return scoreAgainstNull({ value: switchRate(first, places.breaks), draws, n: first.length, nOf: 'tokens', unit: 'share', direction: 'less', nullKind: 'tokens of each text in random order' });
+  return scoreAgainstNull({ value: switchRate(first, starts), draws, n: first.length, nOf: 'tokens', unit: 'share', direction: 'less', nullKind: 'tokens of each text in random order' });
 }
 
 /** Names experts of each layer after those of the layer before that share most tokens with them (optimal one-to-one matching). */
@@ -167,11 +134,4 @@ function* matchLetters(trace: RoutingTrace, places: Places, seed: number): Steps
     yield;
   }
   return { letters, score: scoreAgainstNull({ value: shared / (n * (sites - 1)), draws, n, nOf: 'tokens', unit: 'share', direction: 'greater', nullKind: `tokens of the next layer shuffled in blocks of ${BLOCK}, matched again` }) };
-}
-
-/** Tokens with their blocks in random order. */
-function blockOrder(places: Places, random: Random): Int32Array {
-  const members: number[][] = Array.from({ length: places.blocks }, () => []);
-  for (let i = 0; i < places.block.length; i++) members[places.block[i]].push(i);
-  return Int32Array.from(Array.from(random.permutation(places.blocks)).flatMap((b) => members[b]));
 }

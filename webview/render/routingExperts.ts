@@ -1,4 +1,5 @@
 import type { RoutingHead, RoutingSummary } from '../../extension/protocol/routing';
+import { EXPERT_HUES, expertCount, hueOf, markOf, namingOf } from '../../extension/protocol/routingNames';
 
 /** How experts are ordered: letters matched over layers by shared tokens, as they are numbered or named, or by load. */
 export type ExpertOrder = 'match' | 'id' | 'load';
@@ -22,15 +23,6 @@ export interface ExpertAxis {
   expertAt(site: number, column: number): number;
 }
 
-const HUES = 8;
-
-/** `A` ... `Z`, `AA`, `AB`, ... */
-export function letterOf(index: number): string {
-  let text = '';
-  for (let i = index; i >= 0; i = Math.floor(i / 26) - 1) text = String.fromCharCode(65 + (i % 26)) + text;
-  return text;
-}
-
 /** The orders that make sense for a trace; the first is the usual one. */
 export function expertOrders(head: RoutingHead, summary: RoutingSummary): readonly (readonly [ExpertOrder, string])[] {
   const named = head.sites.some((site) => site.kind === 'library');
@@ -41,23 +33,15 @@ export function expertOrders(head: RoutingHead, summary: RoutingSummary): readon
 export function expertAxis(head: RoutingHead, summary: RoutingSummary, order: ExpertOrder): ExpertAxis {
   const matched = order !== 'id' && summary.letters !== null;
   const identity = (site: number, expert: number): number => (matched ? summary.letters?.[site]?.[expert] ?? expert : expert);
-  const count = Math.max(1, ...head.sites.map((site) => site.E));
-  const loads = new Float64Array(count);
-  head.sites.forEach((site, s) => {
-    for (let e = 0; e < site.E; e++) {
-      const i = identity(s, e);
-      loads[i] = (loads[i] ?? 0) + (summary.sites[s]?.load[e] ?? 0);
-    }
-  });
-  const byLoad = Array.from({ length: count }, (_, i) => i).sort((a, b) => (loads[b] ?? 0) - (loads[a] ?? 0) || a - b);
-  const rank = new Map(byLoad.map((i, at) => [i, at] as const));
+  const count = expertCount(head);
+  const { order: byLoad, rank } = namingOf(head, { letters: matched ? summary.letters : null, sites: summary.sites });
   const sequence = order === 'load' ? byLoad : byLoad.slice().sort((a, b) => a - b);
   const place = new Map(sequence.map((i, at) => [i, at] as const));
   const first = head.sites[0];
-  const numbered = first?.kind === 'moe' || (first?.kind !== 'library' && count > 52);
   const columns = sequence.map((i): ExpertStyle => {
-    const hue = count <= HUES ? i + 1 : Math.min(HUES, (rank.get(i) ?? HUES) + 1);
-    const mark = numbered ? String(i) : letterOf(i);
+    // Pages give the eighth hue to all others.
+    const hue = Math.min(EXPERT_HUES, hueOf(head, i, rank) + 1);
+    const mark = markOf(head, first?.kind ?? 'emergent', i);
     return { mark, name: first?.kind === 'library' ? first.labels[i] ?? `adapter ${i}` : `expert ${mark}`, hue, colour: `var(--ml-cat-${hue})` };
   });
   const back = head.sites.map((site, s) => {

@@ -1,20 +1,11 @@
+import { entropy, jensenShannon, switchRate as rateOfSwitches } from '../../extension/protocol/routingMetrics';
+
 /**
  * Figures of routing decisions, over plain arrays. Undefined figures are null (no tokens, one expert): pages show a dash.
  * Load balance (f, P, auxiliary loss): Shazeer et al. 2017, Fedus et al. 2021; specialisation, co-activation and saturation: OLMoE, 2024, section 5.
  */
 
-/** Entropy in nats of weights, scaled to sum one; 0 for no weight at all. */
-export function entropy(weights: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += weights[i] ?? 0;
-  if (!(sum > 0)) return 0;
-  let total = 0;
-  for (let i = 0; i < weights.length; i++) {
-    const p = (weights[i] ?? 0) / sum;
-    if (p > 0) total -= p * Math.log(p);
-  }
-  return total;
-}
+export { entropy };
 
 /** Entropy over its largest value ln E; null for one expert. */
 export function normalisedEntropy(weights: ArrayLike<number>): number | null {
@@ -64,25 +55,13 @@ export function loadMetrics(loads: ArrayLike<number>, tokens: number, k: number,
 
 /** Jensen-Shannon divergence in nats between equally weighted distributions, each scaled to sum one; null for fewer than two. */
 export function divergence(groups: readonly ArrayLike<number>[]): number | null {
-  if (groups.length < 2) return null;
-  const scaled = groups.map((group) => {
-    const sum = Array.from(group).reduce((a, b) => a + b, 0);
-    return Array.from(group, (value) => (sum > 0 ? value / sum : 0));
-  });
-  const mixture = (scaled[0] ?? []).map((_, e) => scaled.reduce((sum, group) => sum + (group[e] ?? 0), 0) / scaled.length);
-  return entropy(mixture) - scaled.reduce((sum, group) => sum + entropy(group), 0) / scaled.length;
+  return groups.length < 2 ? null : jensenShannon(groups);
 }
 
 /** Share of neighbours that differ; `starts` are positions where a new text begins. Null without neighbours. */
 export function switchRate(ids: ArrayLike<number>, starts: ReadonlySet<number> = new Set()): number | null {
-  let pairs = 0;
-  let switches = 0;
-  for (let i = 1; i < ids.length; i++) {
-    if (starts.has(i)) continue;
-    pairs++;
-    if (ids[i] !== ids[i - 1]) switches++;
-  }
-  return pairs > 0 ? switches / pairs : null;
+  const rate = rateOfSwitches(ids, starts);
+  return Number.isNaN(rate) ? null : rate;
 }
 
 /** Runs of equal ids as `[id, length]`. */

@@ -7,6 +7,7 @@ import { type DeviceChoice, type DeviceUse, type JsonArray, type Notice, SCHEMA_
 import { failure } from '../../protocol/errors';
 import type { RouteDocument, RouteRequest, RoutingResult, RoutingSlice, RoutingSummary, RoutingTrace, TrainedVersusKeys } from '../../protocol/routing';
 import { VERSION } from '../../protocol/version';
+import { compareSteps } from '../../routing/compareTraces';
 import { LiveRouting, routePass } from '../../routing/runRouter';
 import { summarySteps } from '../../routing/summary';
 import { sliceOf } from '../../routing/trace';
@@ -25,7 +26,7 @@ export interface Routed {
 }
 
 /** Routes the texts of a request, all of them anew. */
-async function route(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<Routed> {
+export async function route(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<Routed> {
   const began = performance.now();
   context.progress({ stage: 'opening', done: 0, total: 1, etaSeconds: null });
   const open = await openRouting(request, context), { head, ids, warnings } = headOf(open, request);
@@ -102,9 +103,17 @@ async function compareKeys(request: RouteRequest, context: OperationContext, dev
 }
 
 /** `modulens route`: the trace and its summary as one document. */
-export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice, withKeys = false): Promise<RouteDocument> {
-  const document = await documentOf(await route(request, context, device), request.seed ?? 0, context);
-  return withKeys ? { ...document, trained: await compareKeys(request, context, device) } : document;
+export async function routeDocument(request: RouteRequest, context: OperationContext, device?: DeviceChoice, more: { readonly withKeys?: boolean; readonly against?: RouteRequest } = {}): Promise<RouteDocument> {
+  const routed = await route(request, context, device), document = await documentOf(routed, request.seed ?? 0, context);
+  return {
+    ...document, ...(more.withKeys ? { trained: await compareKeys(request, context, device) } : {}),
+    ...(more.against ? { comparison: await comparisonOf(routed, await route(more.against, context, device), request.seed ?? 0, context) } : {}),
+  };
+}
+
+async function comparisonOf({ trace }: Routed, second: Routed, seed: number, context: OperationContext): Promise<RouteDocument['comparison']> {
+  const { divergences, firsts: _, ...rest } = await finishInTurns(compareSteps(trace, second.trace, seed), context.signal);
+  return { ...rest, divergences: jsonArray(divergences, 'float32', [trace.tokens.length, rest.sites.length]) };
 }
 
 /** A trace as a document, with its summary. */
@@ -120,15 +129,15 @@ export async function documentOf({ trace, device: use, warnings, seconds }: Rout
 }
 
 function headAlone(trace: RoutingTrace): RoutingResult['head'] {
-  const { schema, model, tokenizer, router, composition, granularity, provenance, causal, records, tokens, sites, slots } = trace;
-  return { schema, model, tokenizer, router, composition, granularity, provenance, causal, records, tokens, sites, slots };
+  const { schema, model, tokenizer, router, composition, granularity, provenance, causal, whatIf, records, tokens, sites, slots } = trace;
+  return { schema, model, tokenizer, router, composition, granularity, provenance, causal, ...(whatIf ? { whatIf } : {}), records, tokens, sites, slots };
 }
 
 /** Single precision keeps no more than nine digits. */
 function jsonArray(values: Float32Array | Uint16Array, dtype: string, shape: readonly number[]): JsonArray {
   let lost = false;
   const data = Array.from(values, (x) => { if (Number.isFinite(x)) return dtype === 'float32' ? Number(x.toPrecision(9)) : x; lost = true; return null; });
-  return { dtype, shape, data, ...(lost ? { why: 'null: all experts are chosen, or the router gives no score there' } : {}) };
+  return { dtype, shape, data, ...(lost ? { why: 'null: all experts are chosen, or the router gives no score or no weight there' } : {}) };
 }
 
 /** Reads `--text` into a request's texts. */

@@ -1,9 +1,10 @@
 import { readTexts } from '../../probe/texts';
 import type { DeviceChoice } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
-import type { RouteDocument, RouteRequest, RouterName } from '../../protocol/routing';
+import { type RouteDocument, type RouteRequest, type RouterName, ROUTERS, type RoutingVariant } from '../../protocol/routing';
 import type { GenKnowSub, LibraryDocument, LibrarySimilarityKind } from '../../protocol/routingLibrary';
 import type { OperationContext } from '../context';
+import { variantOf } from './compareRouting';
 import { routeDocument, textsOf } from './route';
 
 export interface RouteCommand {
@@ -19,6 +20,8 @@ export interface RouteCommand {
   readonly temperature?: number;
   readonly baseActivations?: boolean;
   readonly compareKeys?: boolean;
+  /** Another router: `similarity`, `arrow,k=1,temperature=2`. */
+  readonly compareWith?: string;
   /** How a library's general knowledge is subtracted; by default as its settings say. */
   readonly generalKnowledge?: GenKnowSub;
   /** By what adapters are grouped (`--library-facts`). */
@@ -43,7 +46,7 @@ export async function run(command: RouteCommand, context: OperationContext): Pro
     ...(command.generalKnowledge === undefined ? {} : { genKnowSub: command.generalKnowledge }), ...(topK === undefined ? {} : { topK }), ...(temperature === undefined ? {} : { temperature }), ...(baseActivations ? { baseActivations } : {}),
   };
   if (command.compareKeys && router !== 'native') throw failure('usage', { message: '--compare-keys compares a model\u2019s own router: add --router native.' });
-  return routeDocument(request, context, device, command.compareKeys === true);
+  return routeDocument(request, context, device, { withKeys: command.compareKeys === true, ...(command.compareWith === undefined ? {} : { against: variantOf(request, variantFrom(command.compareWith), undefined) }) });
 }
 
 /** `--library-facts`: a folder of adapters by its weights. */
@@ -51,4 +54,17 @@ export async function libraryFacts({ path, modules, text, layers, seed, generalK
   if (modules === undefined) throw failure('usage', { message: '--library-facts describes a folder of LoRAs: name it with --modules FOLDER.' });
   if (text !== undefined) throw failure('usage', { message: '--library-facts reads weights only: leave out --text.' });
   return (await import('./libraryFacts')).libraryDocument({ path, modules, seed, ...(layers === undefined ? {} : { layers }), ...(generalKnowledge === undefined ? {} : { genKnowSub: generalKnowledge }), ...(groupBy === undefined ? {} : { by: groupBy }) }, context);
+}
+
+/** Reads `ROUTER[,k=N][,temperature=T]`. */
+function variantFrom(text: string): RoutingVariant {
+  const [name, ...settings] = text.split(',').map((part) => part.trim()), router = ROUTERS.find((one) => one === name && one !== 'imported');
+  const refuse = (): never => { throw failure('usage', { message: `--compare-with ${text.slice(0, 80)} is no router: write ROUTER, or ROUTER,k=N,temperature=T with a router of ${ROUTERS.filter((one) => one !== 'imported').join(', ')}.` }); };
+  if (!router) return refuse();
+  const found: { k?: number; temperature?: number } = {};
+  for (const setting of settings) {
+    const [, field, value] = /^(k|temperature)=(\d*\.?\d+)$/.exec(setting) ?? refuse();
+    found[field as 'k' | 'temperature'] = Number(value);
+  }
+  return { router, ...(found.k === undefined ? {} : { topK: found.k }), ...(found.temperature === undefined ? {} : { temperature: found.temperature }) };
 }

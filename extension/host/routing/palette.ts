@@ -1,8 +1,9 @@
-import type { RoutingHead, RoutingSite, RoutingSummary } from '../../protocol/routing';
+import type { RoutingHead } from '../../protocol/routing';
+import { EXPERT_HUES, expertCount, hueOf, markOf, type Naming, OTHER_HUE } from '../../protocol/routingNames';
 
 /** Eight hues with letters and one for all experts that have none of their own. */
 export const HUES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'other'] as const;
-export const OTHER = HUES.length - 1;
+export const OTHER = OTHER_HUE;
 /** Strengths of a hue, weak to strong. */
 export const STRENGTHS = 4;
 /** Tint classes: hue times strength. */
@@ -28,12 +29,6 @@ export const solidVariable = (hue: number): string => `var(--vscode-${solidColor
 export const tintClass = (hue: number, strength: number): number => hue * STRENGTHS + strength;
 export const hueOfClass = (tint: number): number => Math.floor(tint / STRENGTHS);
 
-/** A, B, ... Z, AA, AB, ... */
-export function letterOf(index: number): string {
-  const first = Math.floor(index / 26);
-  return (first > 0 ? letterOf(first - 1) : '') + String.fromCharCode(65 + (index % 26));
-}
-
 /** An expert as it is shown. */
 export interface ExpertName {
   /** A, B, ...; numbers of a trained router. */
@@ -43,55 +38,22 @@ export interface ExpertName {
   readonly hue: number;
 }
 
-/** What a whole trace says about its experts' names; pages follow the same rules, so that both show one expert alike. */
-export interface Naming {
-  /** Letter by site and expert, where letters follow the tokens over the layers. */
-  readonly letters: readonly (readonly number[])[] | null;
-  /** Place by load of each letter, over all sites. */
-  readonly rank: readonly number[];
-}
 /** Null before the trace has been summed up. */
 export type Names = Naming | null;
-
-/** Letters with a hue of their own where there are more than eight: the most used. */
-const OWN_HUES = 7;
-/** More letters than this would be pairs that say little: numbers. */
-const MOST_LETTERS = 52;
-
-export function namingOf(head: RoutingHead, { letters, sites }: Pick<RoutingSummary, 'letters' | 'sites'>): Naming {
-  const loads = new Array<number>(expertCount(head)).fill(0);
-  sites.forEach(({ load }, site) => load.forEach((share, expert) => (loads[letters?.[site]?.[expert] ?? expert] += share)));
-  const order = loads.map((_, letter) => letter).sort((a, b) => loads[b] - loads[a] || a - b);
-  const rank = new Array<number>(loads.length).fill(0);
-  order.forEach((letter, place) => (rank[letter] = place));
-  return { letters, rank };
-}
-
-const expertCount = (head: RoutingHead): number => Math.max(1, ...head.sites.map(({ E }) => E));
 
 /** Names an expert of a site. */
 export function nameExpert(head: RoutingHead, site: number, expert: number, names: Names): ExpertName {
   const facts = head.sites[site];
   const index = names?.letters?.[site]?.[expert] ?? expert;
-  const mark = markOf(head, facts, index);
-  return { letter: mark, label: facts.kind === 'library' ? (facts.labels[expert] ?? mark) : mark, hue: hueOf(head, index, names) };
+  const mark = markOf(head, facts.kind, index);
+  return { letter: mark, label: facts.kind === 'library' ? (facts.labels[expert] ?? mark) : mark, hue: hueOf(head, index, names?.rank ?? null) };
 }
 
 /** The letter that a hue stands for at a site; null for the hue of the others. */
 export function markOfHue(head: RoutingHead, site: number, hue: number, names: Names): string | null {
   if (hue === OTHER) return null;
-  const index = expertCount(head) <= OTHER || names === null ? hue : names.rank.indexOf(hue);
-  return markOf(head, head.sites[site], index);
-}
-
-function hueOf(head: RoutingHead, index: number, names: Names): number {
-  if (expertCount(head) <= OTHER) return index;
-  const place = names === null ? index : (names.rank[index] ?? OTHER);
-  return place < OWN_HUES ? place : OTHER;
-}
-
-function markOf(head: RoutingHead, { kind }: RoutingSite, index: number): string {
-  return kind === 'moe' || (kind !== 'library' && expertCount(head) > MOST_LETTERS) ? String(index) : letterOf(index);
+  const index = expertCount(head) <= EXPERT_HUES || names === null ? hue : names.rank.indexOf(hue);
+  return markOf(head, head.sites[site].kind, index);
 }
 
 /** `L7`, or `L7 attention.q` where a layer has several sites. */

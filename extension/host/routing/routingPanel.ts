@@ -10,7 +10,7 @@ import { rangesOfToken } from './painter';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { checkedSelection } from './selection';
 
-const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained', 'routing/library', 'routing/libraryOverlaps'];
+const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained', 'routing/compare', 'routing/library', 'routing/libraryOverlaps'];
 /** States are sent at most this often; selections go at once. */
 const STATE_MS = 50;
 
@@ -39,7 +39,7 @@ export class RoutingPanel extends Disposables {
           if (method === 'routing/library' || method === 'routing/libraryOverlaps') return this.library();
           const key = entry.document.page?.result.key;
           if (key === undefined) throw failure('internal', { message: `${method} was asked before there was a trace` });
-          return { key };
+          return method === 'routing/compare' ? { key, other: undefined, modules: entry.document.choice.modules } : { key };
         },
         (reply) => {
           this.page.post(reply);

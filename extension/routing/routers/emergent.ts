@@ -2,6 +2,7 @@ import type { FfnWeights } from '../../architecture/ffnWeights';
 import { floatData } from '../../graph/hostTensor';
 import { failure } from '../../protocol/errors';
 import type { RouterName, RoutingSite } from '../../protocol/routing';
+import { letterOf } from '../../protocol/routingNames';
 import type { BlockPlan, PreparedRouter, Router, RouterRequest } from '../types';
 
 interface Layer {
@@ -47,9 +48,4 @@ async function prepare(kind: EmergentRouter, request: RouterRequest): Promise<Pr
     });
   }
   return { sites, composition: 'outputs', granularity: 'token', provenance: 'exact', attached: null, plan: (block) => plans.get(block.index) ?? null };
-}
-
-/** A, B, ... Z, AA, AB, ... */
-export function letterOf(index: number): string {
-  return (index >= 26 ? letterOf(Math.floor(index / 26) - 1) : '') + String.fromCharCode(65 + (index % 26));
 }

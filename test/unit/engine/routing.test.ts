@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import Ajv2020 from 'ajv/dist/2020';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OperationContext } from '../../../extension/engine/context';
+import { run as compareRouting } from '../../../extension/engine/operations/compareRouting';
 import { routeDocument, run, slice, summary, update } from '../../../extension/engine/operations/route';
 import { run as routeFile } from '../../../extension/engine/operations/routeCommand';
 import type { RouteDocument, RouteRequest, RouterName } from '../../../extension/protocol/routing';
@@ -122,5 +124,33 @@ describe('imported traces', () => {
   ])('%s: refused by name', async (_what, name, content) => {
     const file = write(name, content);
     await expect(imported(file)).rejects.toMatchObject({ code: 'routing/import', message: expect.stringContaining(file) as string });
+  });
+});
+
+describe('two routers compared', () => {
+  it('another router on a kept trace, and two kept ones, give the same figures', async () => {
+    const first = await run({ request: requestOf('avg-k') }, context), second = await run({ request: requestOf('similarity') }, context);
+    const now = await compareRouting({ key: first.key, with: { router: 'similarity' } }, context), kept = await compareRouting({ key: first.key, other: second.key }, context);
+    expect(now.names).toEqual(['avg-k, k = 4', 'similarity, k = 4']);
+    expect({ ...kept, perToken: null }).toEqual({ ...now, perToken: null });
+    expect(now.perToken?.divergences).toHaveLength(first.head.tokens.length * 6);
+    for (const { agreement, divergence, sites } of now.sites) {
+      expect(sites[0]).toBe(sites[1]);
+      expect(agreement.n).toBe(now.tokens);
+      expect(divergence.value).toBeGreaterThan(0);
+    }
+    await expect(compareRouting({ key: first.key }, context)).rejects.toMatchObject({ code: 'internal' });
+    await expect(compareRouting({ key: 'none', other: first.key }, context)).rejects.toMatchObject({ code: 'routing/gone' });
+  });
+
+  it('from the command line, by its schema', async () => {
+    const text = path.join(folder, 'compare.txt');
+    fs.writeFileSync(text, TEXTS.map((one) => one.text.replaceAll('\n', ' ')).join('\n'));
+    const command = { path: SAMPLE, router: 'avg-k', text, seed: 0, device: 'cpu' } as const, d = await routeFile({ ...command, compareWith: 'similarity,k=2' }, context);
+    expect(d.comparison?.names).toEqual(['avg-k, k = 4', 'similarity, k = 2']);
+    expect(d.comparison?.divergences.shape).toEqual([d.tokens.length, 6]);
+    const validate = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true }).compile(JSON.parse(fs.readFileSync('extension/report/schemas/route.schema.json', 'utf8')) as object);
+    expect(validate(JSON.parse(JSON.stringify(d))), JSON.stringify(validate.errors)).toBe(true);
+    for (const compareWith of ['imported', 'nothing', 'arrow,k=', 'arrow,top=3']) await expect(routeFile({ ...command, compareWith }, context)).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('ROUTER,k=N') as string });
   });
 });

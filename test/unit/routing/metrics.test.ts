@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { entropy } from '../../../extension/numerics/statistics';
-import { jensenShannon, switchRate } from '../../../extension/routing/metrics';
+import { jensenShannon, switchRate } from '../../../extension/protocol/routingMetrics';
 import { rowShares, standardisedShares } from '../../../extension/routing/shares';
 
 // Values computed by hand or with numpy from the definitions.
@@ -20,9 +20,9 @@ describe('metrics', () => {
   });
 
   it('switch rate, not across texts', () => {
-    expect(switchRate([0, 0, 1, 1, 1, 2, 0], [1, 0, 0, 0, 0, 0, 0])).toBe(0.5);
-    expect(switchRate([0, 1, 2, 3], [1, 1, 0, 1])).toBe(1);
-    expect(switchRate([0], [1])).toBeNaN();
+    expect(switchRate([0, 0, 1, 1, 1, 2, 0], new Set([0]))).toBe(0.5);
+    expect(switchRate([0, 1, 2, 3], new Set([0, 1, 3]))).toBe(1);
+    expect(switchRate([0], new Set([0]))).toBeNaN();
   });
 });
 
