@@ -26,7 +26,9 @@ export function documentOf(row: DataRow): string {
 }
 
 /** Loss of all rows and, where a causal model's rows carry at least two different labels, accuracy. */
-export async function evaluateRows(name: string, modules: readonly string[], setting: ScoringSetting, plan: EvaluationPlan, progress: (stage: string, done: number, total: number) => void): Promise<EvaluatedRun> {
+export async function evaluateRows(name: string, modules: readonly string[], given: ScoringSetting, plan: EvaluationPlan, progress: (stage: string, done: number, total: number) => void): Promise<EvaluatedRun> {
+  // What modules put before every text takes its part of the context.
+  const setting: ScoringSetting = { ...given, model: given.modules?.model ?? given.model };
   const texts = plan.rows.map(documentOf), onLoss = (done: number, total: number): void => { progress(`${name}: loss`, done, total); };
   const loss = plan.mask === null ? await causalLoss(setting, plan.tokenizer, texts, onLoss) : await pseudoLoss(setting, plan.tokenizer, plan.mask, texts, onLoss);
   const labelled = plan.rows.flatMap((row) => (row.label === null ? [] : [{ text: documentOf(row), label: row.label }]));

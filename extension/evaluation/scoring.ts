@@ -73,11 +73,11 @@ async function scoreGroup(setting: ScoringSetting, group: readonly ScoredSequenc
     progress((i + 1) / (blocks.length + 1));
   }
   const { decoderInput } = await pass.preHead(hidden, { final: true, head: true });
-  return logProbabilities(model, pass, decoderInput, group.map((s) => s.targets));
+  return logProbabilities(pass.model, pass, decoderInput, group.map((s) => s.targets), modules);
 }
 
 /** Natural log-probabilities of the targets of each sequence of a pass whose decoder inputs are known, float64. */
-export async function logProbabilities(model: BoundModel, pass: ForwardPass, decoderInput: readonly Float32Array[], targets: readonly (readonly Target[])[]): Promise<Float64Array[]> {
+export async function logProbabilities(model: BoundModel, pass: ForwardPass, decoderInput: readonly Float32Array[], targets: readonly (readonly Target[])[], modules: AttachedModules | null = null): Promise<Float64Array[]> {
   const head = headOf(model), width = head.decoder.inWidth;
   // Only rows that a target is read from go through the head.
   const places = pass.packs.map((): { readonly sequence: number; readonly target: number; readonly id: number }[] => []);
@@ -100,7 +100,7 @@ export async function logProbabilities(model: BoundModel, pass: ForwardPass, dec
     const sliceTop = floatData(outputs['max']), sliceSum = floatData(outputs['sum']);
     for (let i = 0; i < sliceTop.length; i++) mergeSlice(top[p], sum[p], i, sliceTop[i], sliceSum[i]);
   });
-  const own = await ownLogits(model, head, places.map((list) => list.map((place) => place.id)), wanted);
+  const own = await ownLogits(model, head, places.map((list) => list.map((place) => place.id)), wanted, modules);
   const out = targets.map((list) => new Float64Array(list.length));
   places.forEach((list, p) => {
     list.forEach(({ sequence, target }, i) => {
@@ -121,13 +121,13 @@ export function mergeSlice(top: Float64Array, sum: Float64Array, i: number, slic
 }
 
 /** Logits of the targets: decoder row times decoder input in float64, then what the head does to logits. */
-async function ownLogits(model: BoundModel, head: HeadSpec, ids: readonly (readonly number[])[], inputs: readonly Float32Array[]): Promise<Float64Array[]> {
+async function ownLogits(model: BoundModel, head: HeadSpec, ids: readonly (readonly number[])[], inputs: readonly Float32Array[], modules: AttachedModules | null): Promise<Float64Array[]> {
   const width = head.decoder.inWidth, rows = new RowReader(model.tensor(head.decoder.weight));
   const bias = head.decoder.bias ? await readTensor(model.tensor(head.decoder.bias)) : null, vocabulary = rows.tensor.shape[0];
   for (const [row, list] of ids.entries()) for (const id of list) if (id >= vocabulary) throw failure('model/token-id', { id, vocabulary, row });
   await rows.load(ids.flat());
   return ids.map((list, p) => Float64Array.from(list, (id, i) => {
-    const weights = rows.row(id), at = i * width;
+    const weights = modules?.head?.row(id, rows.row(id)) ?? rows.row(id), at = i * width;
     let logit = bias ? bias[id] : 0;
     for (let k = 0; k < width; k++) logit += weights[k] * inputs[p][at + k];
     if (head.scale !== undefined) logit *= head.scale;

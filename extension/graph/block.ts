@@ -32,12 +32,35 @@ export function tapWidthOf(block: BlockSpec, tap: BlockTap, dModel: number): num
 /** Changes the output of a linear map: plugged-in modules attach here. */
 export type LinearHook = (builder: GraphBuilder, site: LinearSpec, x: Value, y: Value) => Value;
 
+/** Changes what a linear map reads; `hook` still sees what reached it. */
+export type LinearInputHook = (builder: GraphBuilder, site: LinearSpec, x: Value) => Value;
+
+/** Where a sublayer's output meets the residual stream, `[tokens, d_model]` each. */
+export interface SublayerJoin {
+  readonly part: 'attention' | 'ffn';
+  /** The stream that the sublayer branched off. */
+  readonly residual: Value;
+  /** What the sublayer read: the stream, normed where the norm comes first. */
+  readonly input: Value;
+  /** What the sublayer gives to the sum. */
+  readonly branch: Value;
+  /** The norm after the sum, where there is one. */
+  readonly norm: (sum: Value) => Value;
+}
+
+/** Gives the stream after a sublayer; null leaves it as the model has it: the norm of residual plus branch. */
+export type JoinHook = (builder: GraphBuilder, block: BlockSpec, at: SublayerJoin) => Value | null;
+
 export interface BlockOptions {
   /** Taps to give out, named as in `BLOCK_TAPS`. */
   readonly taps?: ReadonlySet<BlockTap>;
   /** Take past keys and values and give out the extended ones. */
   readonly cache?: boolean;
   readonly hook?: LinearHook;
+  readonly before?: LinearInputHook;
+  readonly join?: JoinHook;
+  /** Keys and values that stand before those of the tokens, as inputs like the past; nothing of them is given out. */
+  readonly prefix?: boolean;
   /** Adds inputs `ffn.mask` and `ffn.fill` `[d_ff]`: hidden = hidden * mask + fill. */
   readonly mask?: boolean;
   /** Leave out everything after the FFN's hidden activations (the last block of a probe that needs no output). */
@@ -81,14 +104,14 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
   const b = new GraphBuilder(`blocks.${block.index}`);
   const w = new WeightBinder(model, b, decoded);
   const apply = (spec: LinearSpec, x: Value): Value => {
-    const y = w.linear(spec, x);
+    const y = w.linear(spec, options.before ? options.before(b, spec, x) : x);
     return options.hook ? options.hook(b, spec, x, y) : y;
   };
   const taps = new Map<BlockTap, Value>();
   const tap = (name: BlockTap, value: Value): Value => { taps.set(name, value); return value; };
 
   const hidden = tap('input', b.input(BLOCK_INPUTS.hidden, 'float32', ['tokens', stack.dModel]));
-  const attention = (x: Value): Value => tap('attention.output', buildAttention({ b, w, stack, spec: block.attention, apply, tap, gather: options.gather === true }, x, options.cache === true));
+  const attention = (x: Value): Value => tap('attention.output', buildAttention({ b, w, stack, spec: block.attention, apply, tap, gather: options.gather === true }, x, options));
   const ffn = (x: Value): Value => {
     if (block.ffn.kind === 'ffn') return buildFfn(b, block.ffn, apply, tap, x, options);
     // Masks and early stops are about the neurons of a dense FFN.
@@ -102,9 +125,13 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
     const right = scaled(w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, hidden)))));
     if (!options.stopAtHidden) tap('output', b.add(b.add(right, left), hidden));
   } else {
-    const middle = w.norm(a.after, b.add(hidden, scaled(w.norm(a.branch, attention(w.norm(a.before, hidden))))));
-    const branch = scaled(w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, middle)))));
-    if (!options.stopAtHidden) tap('output', w.norm(f.after, b.add(middle, branch)));
+    const joined = (part: SublayerJoin['part'], after: NormSpec | undefined, residual: Value, input: Value, branch: Value): Value => {
+      const norm = (sum: Value): Value => w.norm(after, sum);
+      return options.join?.(b, block, { part, residual, input, branch, norm }) ?? norm(b.add(residual, branch));
+    };
+    const attended = w.norm(a.before, hidden), middle = joined('attention', a.after, hidden, attended, scaled(w.norm(a.branch, attention(attended))));
+    const input = tap('ffn.input', w.norm(f.before, middle)), branch = scaled(w.norm(f.branch, ffn(input)));
+    if (!options.stopAtHidden) tap('output', joined('ffn', f.after, middle, input, branch));
   }
   for (const name of BLOCK_TAPS) {
     const value = taps.get(name);
@@ -141,13 +168,15 @@ interface AttentionContext {
   readonly gather: boolean;
 }
 
-function buildAttention(context: AttentionContext, x: Value, cache: boolean): Value {
+function buildAttention(context: AttentionContext, x: Value, { cache, prefix }: Pick<BlockOptions, 'cache' | 'prefix'>): Value {
   const { b, w, spec, apply } = context, { kvHeads, headDim, valueDim = headDim, qkv } = spec;
   const [q, k, v] = qkv.kind === 'routed' ? [null, ...routedKeys(context, qkv, x)] : headsOf(context, qkv, x);
   let key = b.transpose(k, [1, 0, 2]), value = b.transpose(v, [1, 0, 2]);
-  if (cache) {
+  if (cache || prefix) {
     key = b.concat([b.input(BLOCK_INPUTS.pastKey, 'float32', [kvHeads, 'past', headDim]), key], 1, 'keys');
     value = b.concat([b.input(BLOCK_INPUTS.pastValue, 'float32', [kvHeads, 'past', valueDim]), value], 1, 'keys');
+  }
+  if (cache) {
     b.output(BLOCK_OUTPUTS.presentKey, key);
     b.output(BLOCK_OUTPUTS.presentValue, value);
   }

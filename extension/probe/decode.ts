@@ -8,7 +8,8 @@ import { buildEmbeddingStage } from '../graph/stages';
 import type { AttachedModules } from '../module/attach';
 import { failure } from '../protocol/errors';
 import { Embedder } from './embed';
-import { checkVocabulary, type ForwardEnvironment, ForwardPass, sessionPrefix } from './forward';
+import { checkVocabulary, type ForwardEnvironment, ForwardPass, hooksOf, sessionPrefix } from './forward';
+import { virtualId } from './lead';
 import { cachedBias, type Pack } from './pack';
 
 /** Keys and values of one block's past, `[kvHeads, past, headDim]` each. */
@@ -36,12 +37,17 @@ export class Decoder {
   private readonly embedder: Embedder;
   private past: readonly Past[];
   private fed = 0;
+  /** Places in the past before the text: what modules put there so far. */
+  private lead: number;
+  private readonly model: BoundModel;
 
-  constructor(private readonly model: BoundModel, private environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+  constructor(base: BoundModel, private environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+    const model = (this.model = modules?.model ?? base), before = modules?.lead;
     this.stack = model.spec.stacks[0];
     if (!this.stack.blocks.every((block) => block.attention.causal)) throw failure('model/not-causal', { path: model.checkpoint.path, what: 'going through a text token by token' });
-    this.embedder = new Embedder(model, this.stack);
-    this.past = this.stack.blocks.map(emptyPast);
+    this.embedder = new Embedder(model, this.stack, modules);
+    this.past = this.stack.blocks.map((block) => before?.past(block) ?? emptyPast(block));
+    this.lead = before?.prefix ?? 0;
   }
 
   /** Ids fed so far. */
@@ -63,7 +69,7 @@ export class Decoder {
   truncate(length: number): void {
     if (!(length >= 0 && length <= this.fed)) throw new RangeError(`cannot cut ${this.fed} ids to ${length}`);
     if (length === this.fed) return;
-    this.past = this.past.map(({ key, value }) => ({ key: firstRows(key, length), value: firstRows(value, length) }));
+    this.past = this.past.map(({ key, value }) => ({ key: firstRows(key, this.lead + length), value: firstRows(value, this.lead + length) }));
     this.fed = length;
   }
 
@@ -86,16 +92,34 @@ export class Decoder {
    * A failure leaves the text as it was before.
    */
   async advance(ids: ArrayLike<number>, look?: (block: BlockSpec) => BlockLook | null): Promise<Float32Array> {
-    const n = ids.length, start = this.fed, { context, dModel } = this.stack;
+    const n = ids.length, start = this.fed, { context } = this.stack;
     if (n === 0) throw new RangeError('at least one id is needed');
     if (start + n > context) throw failure('model/too-long', { row: 0, tokens: start + n, context });
-    const pack: Pack = { ids: Int32Array.from(ids), positions: Float32Array.from({ length: n }, (_, i) => start + i), sequences: new Int32Array(n), offset: start, tokens: n };
-    checkVocabulary(pack.ids, this.embedder.vocabulary, 0);
+    checkVocabulary(Int32Array.from(ids), this.embedder.vocabulary, 0);
+    await this.feedPrompt();
+    const { hidden, past } = await this.step(Int32Array.from(ids), this.lead + start, look);
+    this.past = past;
+    this.fed = start + n;
+    return hidden;
+  }
+
+  /** Runs the virtual tokens that modules put before the text, once. */
+  private async feedPrompt(): Promise<void> {
+    const { prefix = 0, prompt = 0 } = this.modules?.lead ?? {};
+    if (this.lead === prefix + prompt) return;
+    this.past = (await this.step(Int32Array.from({ length: prompt }, (_, i) => virtualId(i)), prefix)).past;
+    this.lead = prefix + prompt;
+  }
+
+  /** Runs ids behind `offset` places of the past; changes nothing. */
+  private async step(ids: Int32Array, offset: number, look?: (block: BlockSpec) => BlockLook | null): Promise<{ readonly hidden: Float32Array; readonly past: readonly Past[] }> {
+    const n = ids.length, { dModel } = this.stack;
+    const pack: Pack = { ids, positions: Float32Array.from({ length: n }, (_, i) => offset + i), sequences: new Int32Array(n), offset, tokens: n };
     let hidden = await this.embed(pack);
     const past: Past[] = [], shared = new Map<string, HostTensor>();
     for (const [i, block] of this.stack.blocks.entries()) {
       const { options = {}, key = '', feeds = {}, see } = look?.(block) ?? {};
-      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}|${key}`, () => buildBlock(this.model, this.stack, block, { gather: this.environment.pool.device === 'cpu', ...options, cache: true, ...(this.modules ? { hook: this.modules.hook } : {}) }), {
+      const out = await this.run(`decode ${block.index}|${this.modules?.key ?? ''}|${key}`, () => buildBlock(this.model, this.stack, block, { gather: this.environment.pool.device === 'cpu', ...options, ...hooksOf(this.modules), cache: true }), {
         ...this.modules?.feeds(block), ...feeds, ...this.attentionFeeds(block, pack, shared),
         [BLOCK_INPUTS.hidden]: floats([n, dModel], hidden), [BLOCK_INPUTS.pastKey]: this.past[i].key, [BLOCK_INPUTS.pastValue]: this.past[i].value,
       });
@@ -104,20 +128,19 @@ export class Decoder {
       see?.(out, n);
     }
     await assertUnchanged(this.model.checkpoint.files);
-    this.past = past;
-    this.fed = start + n;
-    return hidden;
+    return { hidden, past };
   }
 
   private async embed(pack: Pack): Promise<Float32Array> {
     let rows = await this.embedder.rows(pack);
     const { norm, projection, width } = this.stack.embedding;
     if (norm || projection) {
-      const out = await this.run('embeddings', async () => {
-        const stage = await buildEmbeddingStage(this.model, this.stack);
+      const { stages } = this.modules ?? {};
+      const out = await this.run(`embeddings${stages ? `|${stages.key}` : ''}`, async () => {
+        const stage = await buildEmbeddingStage(this.model, this.stack, this.modules ?? {});
         if (!stage) throw new Error('an embedding stage was expected');
         return stage;
-      }, { rows: floats([pack.tokens, width], rows) });
+      }, { ...stages?.feeds, rows: floats([pack.tokens, width], rows) });
       rows = floatData(out['hidden']);
     }
     this.embedder.addLatePositions(pack, rows);
@@ -127,7 +150,7 @@ export class Decoder {
   /** Bias and rotary tables of the new tokens; blocks that need the same ones share them. */
   private attentionFeeds(block: BlockSpec, pack: Pack, shared: Map<string, HostTensor>): Record<string, HostTensor> {
     const { window, rope } = block.attention, bias = BLOCK_INPUTS.bias(window), feeds: Record<string, HostTensor> = {};
-    if (!shared.has(bias)) shared.set(bias, floats([pack.tokens, pack.offset + pack.tokens], cachedBias(pack.tokens, pack.offset, window)));
+    if (!shared.has(bias)) shared.set(bias, floats([pack.tokens, pack.offset + pack.tokens], this.biasOf(pack, window)));
     const names = [bias], spec = rope === undefined ? undefined : this.stack.ropes.get(rope);
     if (spec && rope !== undefined) {
       names.push(BLOCK_INPUTS.cos(rope), BLOCK_INPUTS.sin(rope));
@@ -142,6 +165,15 @@ export class Decoder {
       if (tensor) feeds[name] = tensor;
     }
     return feeds;
+  }
+
+  /** The text sees what modules put before it as strongly as they say; their virtual tokens see each other in full. */
+  private biasOf(pack: Pack, window: number | undefined): Float32Array {
+    const bias = cachedBias(pack.tokens, pack.offset, window), { lead } = this.modules ?? {};
+    if (!lead) return bias;
+    const keys = pack.offset + pack.tokens, places = Math.min(pack.offset, lead.length);
+    for (let q = 0; q < pack.tokens; q++) for (let k = 0; k < places; k++) if (bias[q * keys + k] === 0) bias[q * keys + k] = lead.bias[k];
+    return bias;
   }
 
   private async run(key: string, build: Parameters<ForwardEnvironment['pool']['with']>[1], feeds: Readonly<Record<string, HostTensor>>): Promise<Readonly<Record<string, HostTensor>>> {

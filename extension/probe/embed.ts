@@ -2,6 +2,8 @@ import type { BoundModel } from '../architecture/resolve';
 import type { StackSpec } from '../architecture/spec';
 import { readTensor, readTensorRowSet } from '../checkpoint/readTensor';
 import type { TensorInfo } from '../checkpoint/types';
+import type { AttachedModules } from '../module/attach';
+import { virtualIndex } from './lead';
 import type { Pack } from './pack';
 
 /** Reads single rows of large tables by ranges, and keeps what it has read. */
@@ -22,7 +24,7 @@ export class RowReader {
       this.whole = await readTensor(this.tensor);
       return;
     }
-    const missing = [...new Set(ids)].filter((id) => !this.rows.has(id)).sort((a, b) => a - b);
+    const missing = [...new Set(ids)].filter((id) => id >= 0 && !this.rows.has(id)).sort((a, b) => a - b);
     if (missing.length === 0) return;
     const read = await readTensorRowSet(this.tensor, missing);
     for (const [i, id] of missing.entries()) this.rows.set(id, read.subarray(i * this.width, (i + 1) * this.width));
@@ -45,7 +47,7 @@ export class Embedder {
   private readonly position: RowReader | null;
   private readonly tokenType: RowReader | null;
 
-  constructor(model: BoundModel, private readonly stack: StackSpec) {
+  constructor(model: BoundModel, private readonly stack: StackSpec, private readonly modules: Pick<AttachedModules, 'tokens' | 'lead'> | null = null) {
     const e = stack.embedding;
     this.token = new RowReader(model.tensor(e.token));
     this.position = e.position ? new RowReader(model.tensor(e.position.weight)) : null;
@@ -68,7 +70,7 @@ export class Embedder {
     // OPT adds positions after the projection, which only matters where both exist; the widths tell.
     const addPosition = this.position && this.position.width === width ? this.position : null;
     for (let t = 0; t < pack.tokens; t++) {
-      const row = this.token.row(pack.ids[t]), at = t * width, place = addPosition?.row(pack.positions[t] + offset);
+      const row = this.rowOf(pack.ids[t]), at = t * width, place = addPosition?.row(pack.positions[t] + offset);
       for (let i = 0; i < width; i++) {
         let x = Math.fround(row[i] * scale);
         if (type) x = Math.fround(x + type[i]);
@@ -77,6 +79,14 @@ export class Embedder {
       }
     }
     return out;
+  }
+
+  /** A token's row as modules change it; a negative id is a virtual token's. */
+  private rowOf(id: number): Float32Array {
+    const { tokens, lead } = this.modules ?? {}, { width } = this.stack.embedding;
+    if (id < 0 && lead) return lead.rows.subarray(virtualIndex(id) * width, (virtualIndex(id) + 1) * width);
+    const row = this.token.row(id);
+    return tokens ? tokens(id, row) : row;
   }
 
   /** Position rows that are as wide as the model and not as the embedding: added after the projection. */

@@ -12,6 +12,7 @@ import type { Scheduler } from '../runtime/scheduler';
 import type { GraphSession } from '../runtime/session';
 import { floatData, floats, type HostTensor } from '../graph/hostTensor';
 import { Embedder } from './embed';
+import { biasBehind, packBehind } from './lead';
 import { attentionBias, type Pack, packSequences, tokensPerRun } from './pack';
 
 /** What a forward pass needs besides the model. */
@@ -34,28 +35,44 @@ export class ForwardPass {
   readonly tokens: number;
   private readonly embedder: Embedder;
   private readonly biases = new WeakMap<Pack, Map<string, HostTensor>>();
+  /** With the tensors that modules saved anew. */
+  readonly model: BoundModel;
+  /** Packs as they run: behind what modules put before every sequence, their virtual tokens at the end. */
+  private readonly runs: readonly Pack[];
+  /** Rows of the virtual tokens of each pack as they enter the next block. */
+  private virtual: Float32Array[] = [];
 
-  constructor(readonly model: BoundModel, sequences: readonly Int32Array[], private readonly environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+  constructor(base: BoundModel, sequences: readonly Int32Array[], private readonly environment: ForwardEnvironment, private readonly modules: AttachedModules | null = null) {
+    const model = (this.model = modules?.model ?? base), lead = modules?.lead;
     this.stack = model.spec.stacks[0];
-    this.embedder = new Embedder(model, this.stack);
+    this.embedder = new Embedder(model, this.stack, modules);
     checkIds(sequences, this.embedder.vocabulary, this.stack.context);
     this.packs = packSequences(sequences, tokensPerRun(this.stack.blocks.reduce((most, block) => Math.max(most, blockParameters(block, environment.pool.device !== 'cpu')), 1)));
     this.tokens = this.packs.reduce((sum, pack) => sum + pack.tokens, 0);
+    this.runs = lead ? this.packs.map((pack) => packBehind(pack, lead)) : this.packs;
   }
 
   /** What enters block 0, one `[tokens, d_model]` array per pack. */
   async embed(): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
-    for (const pack of this.packs) rows.push(await this.embedder.rows(pack));
+    for (const pack of this.runs) rows.push(await this.embedder.rows(pack));
     if (this.stack.embedding.norm || this.stack.embedding.projection) {
-      await this.use('embeddings', async () => notNull(await buildEmbeddingStage(this.model, this.stack)), async (session) => {
-        for (const [i, pack] of this.packs.entries()) {
-          rows[i] = floatData((await this.run(session, { rows: floats([pack.tokens, this.stack.embedding.width], rows[i]) }))['hidden']);
+      await this.use(`embeddings${this.stageKey}`, async () => notNull(await buildEmbeddingStage(this.model, this.stack, this.modules ?? {})), async (session) => {
+        for (const [i, pack] of this.runs.entries()) {
+          rows[i] = floatData((await this.run(session, { ...this.modules?.stages?.feeds, rows: floats([pack.tokens, this.stack.embedding.width], rows[i]) }))['hidden']);
         }
       });
     }
-    for (const [i, pack] of this.packs.entries()) this.embedder.addLatePositions(pack, rows[i]);
-    return rows;
+    for (const [i, pack] of this.runs.entries()) this.embedder.addLatePositions(pack, rows[i]);
+    if (!this.modules?.lead?.prompt) return rows;
+    const { dModel } = this.stack;
+    this.virtual = rows.map((all, i) => all.slice(this.packs[i].tokens * dModel));
+    return rows.map((all, i) => all.slice(0, this.packs[i].tokens * dModel));
+  }
+
+  /** Tells the graphs before and after the blocks from the base's. */
+  private get stageKey(): string {
+    return this.modules?.stages ? `|${this.modules.stages.key}` : '';
   }
 
   /**
@@ -64,11 +81,12 @@ export class ForwardPass {
    */
   async block(block: BlockSpec, hidden: Float32Array[], options: BlockOptions & { readonly key?: string; readonly feeds?: Feeds; readonly feedsOf?: (pack: Pack, index: number) => Feeds; readonly into?: (pack: Pack) => Feeds }, each?: (pack: Pack, outputs: Readonly<Record<string, HostTensor>>, index: number) => void): Promise<void> {
     const key = `block ${block.index}|${[...(options.taps ?? [])].join()}|${options.key ?? ''}|${options.mask === true}|${options.stopAtHidden === true}|${this.modules?.key ?? ''}`;
-    const moduleFeeds = this.modules?.feeds(block) ?? {};
-    await this.use(key, () => buildBlock(this.model, this.stack, block, { gather: this.environment.pool.device === 'cpu', ...options, ...(this.modules ? { hook: this.modules.hook } : {}) }), async (session) => {
+    const moduleFeeds = { ...this.modules?.feeds(block), ...this.prefixFeeds(block) };
+    await this.use(key, () => buildBlock(this.model, this.stack, block, { gather: this.environment.pool.device === 'cpu', ...options, ...hooksOf(this.modules) }), async (session) => {
       for (const [i, pack] of this.packs.entries()) {
-        const feeds: Feeds = { ...moduleFeeds, ...options.feeds, ...options.feedsOf?.(pack, i), [BLOCK_INPUTS.hidden]: floats([pack.tokens, this.stack.dModel], hidden[i]), ...this.attentionFeeds(block, pack) };
-        const outputs = await this.run(session, feeds, options.into?.(pack));
+        const run = this.runs[i];
+        const feeds: Feeds = { ...moduleFeeds, ...options.feeds, ...options.feedsOf?.(pack, i), [BLOCK_INPUTS.hidden]: floats([run.tokens, this.stack.dModel], this.withVirtual(hidden[i], i)), ...this.attentionFeeds(block, run, pack.tokens) };
+        const outputs = this.withoutVirtual(await this.run(session, feeds, options.into?.(pack)), i);
         const next = outputs[BLOCK_OUTPUTS.hidden];
         if (next) hidden[i] = floatData(next);
         each?.(pack, outputs, i);
@@ -77,12 +95,40 @@ export class ForwardPass {
     await assertUnchanged(this.model.checkpoint.files);
   }
 
+  private prefixFeeds(block: BlockSpec): Feeds {
+    const { lead } = this.modules ?? {};
+    if (!lead || lead.prefix === 0) return {};
+    const { key, value } = lead.past(block);
+    return { [BLOCK_INPUTS.pastKey]: key, [BLOCK_INPUTS.pastValue]: value };
+  }
+
+  /** What enters a block: a pack's rows, then those of its virtual tokens. */
+  private withVirtual(rows: Float32Array, index: number): Float32Array {
+    if (this.runs[index].tokens === this.packs[index].tokens) return rows;
+    const more = this.virtual[index], all = new Float32Array(rows.length + more.length);
+    all.set(rows);
+    all.set(more, rows.length);
+    return all;
+  }
+
+  /** Outputs cut to the rows of the pack; what leaves the block for the virtual tokens is kept for the next one. */
+  private withoutVirtual(outputs: Readonly<Record<string, HostTensor>>, index: number): Readonly<Record<string, HostTensor>> {
+    const { tokens } = this.packs[index], all = this.runs[index].tokens;
+    if (all === tokens) return outputs;
+    return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => {
+      if (tensor.dims[0] !== all) return [name, tensor];
+      const data = floatData(tensor), width = data.length / all;
+      if (name === BLOCK_OUTPUTS.hidden) this.virtual[index] = data.slice(tokens * width);
+      return [name, floats([tokens, ...tensor.dims.slice(1)], data.slice(0, tokens * width))];
+    }));
+  }
+
   /** Final norm and what the decoder multiplies, per pack. */
   async preHead(hidden: readonly Float32Array[], parts: { readonly final: boolean; readonly head: boolean }): Promise<{ readonly final: Float32Array[]; readonly decoderInput: Float32Array[] }> {
     const final: Float32Array[] = [], decoderInput: Float32Array[] = [];
-    await this.use(`preHead ${String(parts.final)} ${String(parts.head)}`, () => buildPreHead(this.model, this.stack, parts), async (session) => {
+    await this.use(`preHead ${String(parts.final)} ${String(parts.head)}${this.stageKey}`, () => buildPreHead(this.model, this.stack, parts, this.modules ?? {}), async (session) => {
       for (const [i, pack] of this.packs.entries()) {
-        const out = await this.run(session, { hidden: floats([pack.tokens, this.stack.dModel], hidden[i]) });
+        const out = await this.run(session, { ...this.modules?.stages?.feeds, hidden: floats([pack.tokens, this.stack.dModel], hidden[i]) });
         if (out['final']) final.push(floatData(out['final']));
         if (out['decoderInput']) decoderInput.push(floatData(out['decoderInput']));
       }
@@ -105,10 +151,11 @@ export class ForwardPass {
     const size = Math.max(1, Math.min(rows, Math.floor(SLICE_ELEMENTS / Math.max(head.decoder.inWidth, this.packs.reduce((m, p) => Math.max(m, p.tokens), 1)))));
     for (let from = 0; from < rows; from += size) {
       const to = Math.min(rows, from + size);
-      await this.use(`head ${from} ${to} ${kind}`, () => buildHeadSlice(this.model, from, to, kind), async (session) => {
+      const change = this.modules?.head, changeFeeds = change?.feeds(from, to);
+      await this.use(`head ${from} ${to} ${kind}${this.stageKey}`, () => buildHeadSlice(this.model, from, to, kind, change?.hook), async (session) => {
         for (const [i, pack] of this.packs.entries()) {
           const tokens = decoderInput[i].length / head.decoder.inWidth;
-          if (tokens > 0) each(pack, i, [from, to], await this.run(session, { decoderInput: floats([tokens, head.decoder.inWidth], decoderInput[i]) }));
+          if (tokens > 0) each(pack, i, [from, to], await this.run(session, { ...changeFeeds, decoderInput: floats([tokens, head.decoder.inWidth], decoderInput[i]) }));
         }
       });
     }
@@ -119,17 +166,18 @@ export class ForwardPass {
     return tapsOf(block);
   }
 
-  private attentionFeeds(block: BlockSpec, pack: Pack): Feeds {
+  /** `tokens`: rows of the text; those after them are virtual. */
+  private attentionFeeds(block: BlockSpec, pack: Pack, tokens: number): Feeds {
     let kept = this.biases.get(pack);
     if (!kept) this.biases.set(pack, (kept = new Map<string, HostTensor>()));
-    const { window, causal, rope } = block.attention;
+    const { window, causal, rope } = block.attention, { lead } = this.modules ?? {};
     const feeds: Feeds = {};
     const remember = (name: string, make: () => HostTensor): void => {
       let tensor = kept.get(name);
       if (!tensor) kept.set(name, (tensor = make()));
       feeds[name] = tensor;
     };
-    remember(BLOCK_INPUTS.bias(window), () => floats([pack.tokens, pack.tokens], attentionBias(pack, causal, window)));
+    remember(BLOCK_INPUTS.bias(window), () => (lead ? floats([pack.tokens, lead.prefix + pack.tokens], biasBehind(pack, tokens, lead, causal, window)) : floats([pack.tokens, pack.tokens], attentionBias(pack, causal, window))));
     const spec = rope === undefined ? undefined : this.stack.ropes.get(rope);
     if (spec && rope !== undefined && !kept.has(BLOCK_INPUTS.cos(rope))) {
       const { cos, sin } = ropeTables(spec, pack.positions);
@@ -148,6 +196,13 @@ export class ForwardPass {
     await this.environment.scheduler.turn(this.environment.signal, this.environment.interactive);
     return session.run(feeds, into);
   }
+}
+
+/** What modules change in a block's graph. */
+export function hooksOf(modules: AttachedModules | null): Pick<BlockOptions, 'hook' | 'before' | 'join' | 'prefix'> {
+  if (!modules) return {};
+  const { hook, before, join, lead } = modules;
+  return { hook, ...(before ? { before } : {}), ...(join ? { join } : {}), ...(lead && lead.prefix > 0 ? { prefix: true } : {}) };
 }
 
 /** Elements of weights or logits that one head slice may have (256 MB of float32 would be 64 M; half leaves room for both). */

@@ -19,6 +19,8 @@ export const modelErrors = {
   'module/unsupported-kind': define<{ path: string; kind: string }>(EXIT.cannot, (a) => `${a.path} holds a module of kind "${a.kind}", which Modulens cannot run yet. LoRA runs.`),
   'module/unsupported-flag': define<{ path: string; flag: string; value: string }>(EXIT.cannot, (a) => `${a.path}: adapter_config.json sets "${a.flag}" to ${a.value}, which changes the forward pass in a way that Modulens does not run yet. Nothing was computed.`),
   'module/not-linear': define<{ path: string; kind: string }>(EXIT.cannot, (a) => `${a.path} is a module of kind "${a.kind}", which is no update of linear maps and cannot be written as low-rank factors.`),
+  'module/strength': define<{ path: string; strength: string; kind: string }>(EXIT.usage, (a) => `${a.path} (${a.kind}) cannot act with the strength ${a.strength}. Give ${a.kind === 'prefix' || a.kind === 'prompt' ? 'zero or a positive number' : 'a number'}.`),
+  'module/together': define<{ path: string; reason: string }>(EXIT.cannot, (a) => `${a.path} cannot act here: ${a.reason}. Leave out one of the modules.`),
   'module/no-site': define<{ path: string; target: string }>(EXIT.input, (a) => `${a.path} holds weights for "${a.target}", which is no linear map of this checkpoint. Check that the module was trained on this base.`),
   'module/shape': define<{ path: string; tensor: string; expected: string; found: string }>(EXIT.input, (a) => `${a.path}: "${a.tensor}" has the shape [${a.found}], but the base needs [${a.expected}]. The module belongs to another base.`),
 } as const;
