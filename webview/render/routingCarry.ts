@@ -28,7 +28,7 @@ export function sameSites(a: RoutingHead, b: RoutingHead): boolean {
 
 /** Whether the same rule decided in both: an unchanged beginning then has unchanged numbers. */
 function sameRule(a: RoutingHead, b: RoutingHead): boolean {
-  return a.model.hash === b.model.hash && a.composition === b.composition && a.provenance === b.provenance && a.sites.every((site, s) => site.k === b.sites[s]?.k && site.temperature === b.sites[s]?.temperature && site.note === b.sites[s]?.note);
+  return a.model.hash === b.model.hash && a.composition === b.composition && a.provenance === b.provenance && JSON.stringify(a.whatIf ?? null) === JSON.stringify(b.whatIf ?? null) && a.sites.every((site, s) => site.k === b.sites[s]?.k && site.temperature === b.sites[s]?.temperature && site.note === b.sites[s]?.note);
 }
 
 /**

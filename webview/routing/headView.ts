@@ -7,8 +7,8 @@ import { el, replace } from '../ui/dom';
 import { errorBox } from '../ui/notice';
 import type { PageContext } from './context';
 
-/** A run that ends sooner than this is not announced in the line of facts: typing would make it blink. */
-const PATIENCE = 400;
+/** A run that ends sooner than this, and an edit that is routed sooner, are not announced in the line of facts: typing would make it blink. */
+const PATIENCE = 500;
 
 /** The sentence, the facts, and the state of the run where there is something to say about it. */
 export function headView(context: PageContext, host: HTMLElement): void {
@@ -37,10 +37,12 @@ export function headView(context: PageContext, host: HTMLElement): void {
     replace(facts, routingFacts(result, model.summary, model.modelName, model.rows).map((fact) => el('li', { tip: fact.tip ?? null, tabindex: fact.tip ? 0 : null, class: fact.tip ? 'tip-fact' : null }, fact.pieces.map((piece, i) => (i % 2 === 0 ? piece : el('b', {}, piece))))),
       result.warnings.length > 0 && el('li.warned', { tip: result.warnings.map((warning) => warning.message).join('\n'), tabindex: 0 }, `${result.warnings.length} ${result.warnings.length === 1 ? 'remark' : 'remarks'}`));
   };
+  const waits = (): boolean => model.head !== null && !model.error && (model.state === 'running' || (model.state === 'done' && model.stale));
+  const hasty = (): boolean => waits() && performance.now() - begun < PATIENCE;
   const runLine = (): Child => {
     const again = (): HTMLElement => pushButton('Route again', 'primary', () => bridge.post({ type: 'run', options: null }), true);
     const choose = (): HTMLElement => pushButton('Choose another router\u2026', 'secondary', () => bridge.post({ type: 'routing/choose' }), true);
-    if (model.state === 'running' && model.head && performance.now() - begun < PATIENCE) return null;
+    if (hasty()) return null;
     if (model.state === 'starting' || model.state === 'running') {
       const { progress } = model;
       return el('div.running', {}, meter(progress && progress.total > 0 ? progress.done / progress.total : null, 1, 'Progress of the routing'),
@@ -62,7 +64,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
 
   const showRun = (): void => {
     const working = model.state === 'running' || model.state === 'starting';
-    if (!working) begun = 0;
+    if (!waits()) begun = 0;
     else if (begun === 0) {
       begun = performance.now();
       window.clearTimeout(patience);
@@ -70,7 +72,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
     }
     replace(status, runLine());
     const page = document.querySelector('.page');
-    page?.classList.toggle('working', working);
+    page?.classList.toggle('working', working && !hasty());
     // Where the editor says which tokens are behind, only those are faded.
     page?.classList.toggle('outdated', model.head !== null && (model.state === 'starting' || model.state === 'failed' || model.state === 'cancelled' || (model.stale && !model.knowsStale)));
   };

@@ -55,7 +55,8 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
   };
   const say = (): void => {
     const { axis, rows } = model;
-    if (!curve) return;
+    // Until the numbers of a new trace are here, what was said of the one before stays.
+    if (!curve || (model.updated && saidSite === model.site && !model.numbers(model.site))) return;
     saidSite = model.site;
     const m = kept();
     const count = axis.columns.length;
@@ -69,6 +70,7 @@ export function keepView(context: PageContext, host: HTMLElement): { curve(): Co
   model.watch((changes) => {
     const recompute = changes.has('trace') || changes.has('view') || (changes.has('data') && (curve === null || model.slices.complete));
     if (recompute) compute();
+    if (changes.has('data') && model.updated && model.arrived.has(model.site)) saidSite = -1;
     if (recompute || changes.has('keep') || changes.has('size') || changes.has('theme')) render();
     else if (changes.has('selection') && model.site !== saidSite) model.rested('keep', say);
   });

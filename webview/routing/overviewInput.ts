@@ -4,8 +4,11 @@ import { axisNumber, chanceOf, chanceText, fixedLimit, niceLimit, SEMANTICS } fr
 import { extentOf } from '../render/track';
 import type { RoutingModel } from './model';
 
-/** What the overview draws now, from the summary and from the numbers that have come; null before there is a trace. */
-export function overviewInput(model: RoutingModel): OverviewInput | null {
+/**
+ * What the overview draws now, from the summary and from the numbers that have come; null before there is a trace. `before`: what it drew
+ * last, whose loads stay until those of a new trace can be told.
+ */
+export function overviewInput(model: RoutingModel, before: OverviewInput | null = null): OverviewInput | null {
   const { head, summary, axis, measure, rows } = model;
   if (!head || !summary) return null;
   const all = model.filter.kind === 'all';
@@ -24,7 +27,7 @@ export function overviewInput(model: RoutingModel): OverviewInput | null {
   const signed = first !== undefined && measure === 'mean' && SEMANTICS[first.semantics].signed;
   const limit = model.range === 'unit' ? 1 : model.range === 'fixed' ? fixedLimit(head, summary, measure) : niceLimit(cells.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell?.value ?? 0)), most), 0));
   return {
-    rows, axis, cells, first: entropyColumn(model), second: apartColumn(model), load: loads(model), limit, limitText: axisNumber(limit), signed,
+    rows, axis, cells, first: entropyColumn(model), second: apartColumn(model), load: before && model.updated && !model.slices.complete && before.load.length === axis.columns.length ? before.load : loads(model), limit, limitText: axisNumber(limit), signed,
     measureWords: measure === 'mean' ? 'mean weight' : 'share of slots',
     chanceWords: first ? (measure === 'mean' && SEMANTICS[first.semantics].chance(first.E) !== 1 / first.E ? SEMANTICS[first.semantics].chanceWords(first.E) : `even ${chanceText(first, measure)}`) : '',
     n: model.counted.tokens.length,

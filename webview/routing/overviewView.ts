@@ -44,7 +44,7 @@ export function overviewView(context: PageContext, host: HTMLElement): void {
     window.clearTimeout(timer);
     timer = 0;
     drawn = performance.now();
-    input = overviewInput(model);
+    input = overviewInput(model, input);
     if (!input) return;
     parts.title.textContent = input.rows.some((row) => row.name !== row.full) ? (model.head?.sites[0]?.kind === 'library' ? 'Sites and adapters' : 'Sites and experts') : 'Layers and experts';
     layout = overviewLayout(input.rows, input.axis.columns.length, widthOf(parts.body));

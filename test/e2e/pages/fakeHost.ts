@@ -3,8 +3,9 @@ import type { HostMessage, PageMessage } from '../../../extension/protocol/pageM
 import { EIGHT_LABELS, inventedAblation, inventedDocument, inventedExpert, inventedHead, inventedLayer, inventedPicture, inventedTile } from './inventedAnalysis';
 import type { InventedOptions } from './inventedAnalysis';
 import type { InventedTrace } from './inventedRouting';
-import { inventedTrained, inventedTrace } from './inventedRouting';
+import { inventedEdit, inventedTrained, inventedTrace } from './inventedRouting';
 import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
+import { inventedPlan, inventedRequest, inventedTransfer, type TransferCase } from './inventedTransfer';
 
 /**
  * Stands where VS Code would: `acquireVsCodeApi`, the theme on `html` and `body`, answers to the page's calls from
@@ -23,6 +24,7 @@ let kept: unknown = query.has('layer') ? { layer: number('layer', 7), expert: qu
 const delay = number('delay', 0);
 
 let trace: InventedTrace | null = null;
+let sliceDelay = 0;
 
 const post = (message: HostMessage): void => {
   setTimeout(() => window.postMessage(message, '*'), delay);
@@ -43,7 +45,34 @@ function greetRouting(): void {
   if (trace && query.get('locked') !== 'no') post({ type: 'routing/selection', selection: { token: split >= 0 ? split : 57, site: kind === 'sites' ? 18 : kind === 'large' ? 100 : 7, expert: null, locked: true, pinned: query.has('pins') ? [12, 90] : [] } });
 }
 
+/** As when somebody types in the editor: what is shown is stale first, then a new trace takes its place; its numbers come after `wait`. */
+function editText(step: 'typed' | 'routed', wait: number): void {
+  if (!trace) return;
+  const before = trace.result.head;
+  const at = before.tokens.findIndex((token) => token.text === ' value');
+  sliceDelay = wait;
+  if (step === 'routed') trace = inventedEdit(trace);
+  post({ type: 'routing/state', source: 'five-kinds.jsonl', model: 'invented-numbers', result: trace.result, summary: trace.summary, texts: trace.texts, stale: step === 'typed', staleTokens: step === 'typed' ? [[at, before.records[1].to]] : [], state: 'done', error: null });
+}
+
+/** The transfer page's beginning: states plan, planning, running, cancelled, failed, noplan, report; `case` says of what kind. */
+function greetTransfer(): void {
+  const which = (query.get('case') ?? 'helps') as TransferCase;
+  const step = state === 'report' ? 'done' : state === 'noplan' ? 'failed' : state === 'normal' ? 'plan' : (state as 'plan' | 'planning' | 'running' | 'cancelled' | 'failed');
+  const document = step === 'done' ? inventedTransfer(which) : null;
+  const message = state === 'noplan' ? 'manual-lora cannot be carried with the method copy: invented-12l and invented-8l have different widths (320 and 256). Choose activation transport, or a target of equal shape.' : 'The engine stopped while fitting the maps of blocks.3.ffn. It was killed from outside (SIGKILL), usually because memory ran out. Close what uses memory and run it again.';
+  post({ type: 'transfer/state', state: {
+    step, request: inventedRequest(which), out: document?.out ?? null, suggestedOut: '/invented/modules/manual-lora-on-invented-8l', plan: document || state === 'planning' || state === 'noplan' ? null : inventedPlan(which), document,
+    error: step === 'failed' ? { code: state === 'noplan' ? 'transfer/unsupported' : 'engine/stopped', args: {}, exit: 1, message } : null,
+  } });
+  if (step === 'running') post({ type: 'analysis/progress', progress: { stage: 'layer 3 of 8: fitting maps', done: 3, total: 8, etaSeconds: 22 } });
+}
+
 function greet(): void {
+  if (document.body.dataset['page'] === 'transfer') {
+    greetTransfer();
+    return;
+  }
   if (document.body.dataset['page'] === 'routing') {
     greetRouting();
     return;
@@ -66,7 +95,7 @@ function greet(): void {
 }
 
 function answer(method: string, raw: unknown): unknown {
-  const p = raw as { from: number; to: number; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
+  const p = raw as { from: number; to: number; firstToken?: number; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
   switch (method) {
     case 'analysis/picture':
       return inventedPicture(options, p.layer);
@@ -77,7 +106,7 @@ function answer(method: string, raw: unknown): unknown {
     case 'analysis/ablation':
       return inventedAblation(options, p.layer, p.expert);
     case 'routing/slice':
-      return trace?.slice(p.from, p.to);
+      return trace?.slice(p.from, p.to, p.firstToken);
     case 'routing/trained':
       return { sites: inventedTrained(12) };
     case 'tensors/statistics':
@@ -90,13 +119,14 @@ function answer(method: string, raw: unknown): unknown {
 Object.assign(window, {
   /** What the page posted, for checks. */
   sentMessages: sent,
+  editText,
   acquireVsCodeApi: () => ({
     postMessage: (message: PageMessage) => {
       sent.push(message);
       if (message.type === 'ready') greet();
       if (message.type !== 'call') return;
       const fails = query.get('fail') === message.method;
-      const wait = message.method === 'analysis/ablation' ? number('ablation', 0) : 0;
+      const wait = message.method === 'routing/slice' ? sliceDelay : message.method === 'analysis/ablation' ? number('ablation', 0) : 0;
       setTimeout(() => post(fails ? { type: 'reply', id: message.id, error: { code: 'engine/stopped', args: {}, exit: 1, message: 'The engine stopped while reading the expert. Try again; finished layers are kept.' } } : { type: 'reply', id: message.id, result: structuredClone(answer(message.method, message.params)) }), wait);
     },
     getState: () => kept,

@@ -27,7 +27,7 @@ export interface InventedTrace {
   readonly result: RoutingResult;
   readonly summary: RoutingSummary;
   readonly texts: readonly string[];
-  slice(from: number, to: number): RoutingSlice;
+  slice(from: number, to: number, firstToken?: number): RoutingSlice;
 }
 
 /** Byte-pair-like pieces with their places: leading blank kept, long words cut, punctuation alone. */
@@ -180,13 +180,15 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
   return {
     texts: texts.slice(0, recordList.length), summary,
     result: { key: `invented-${options.kind}`, head, device: { requested: 'auto', used: 'cpu', reason: `INVENTED numbers; near ties are margins under ${NEAR_TIE}` }, warnings: [], seconds: options.kind === 'layers' ? 0.42 : 0.61, reused: 0 },
-    slice(from, to) {
+    slice(from, to, firstToken = 0) {
       const width = to - from;
-      const out = { ids: new Uint16Array(n * width * slots), weights: new Float32Array(n * width * slots), logits: new Float32Array(n * width * slots), margins: new Float32Array(n * width), choiceMargins: new Float32Array(n * width), entropies: new Float32Array(n * width) };
-      for (let t = 0; t < n; t++) {
+      const rows = (n - firstToken) * width;
+      const out = { ids: new Uint16Array(rows * slots), weights: new Float32Array(rows * slots), logits: new Float32Array(rows * slots), margins: new Float32Array(rows), choiceMargins: new Float32Array(rows), entropies: new Float32Array(rows), norms: options.kind === 'sites' ? new Float32Array(rows) : null };
+      for (let t = firstToken; t < n; t++) {
         for (let s = from; s < to; s++) {
           const one = numbers[s];
-          const at = t * width + s - from;
+          const at = (t - firstToken) * width + s - from;
+          if (out.norms) out.norms[at] = lengthOf(t, s);
           for (const name of ['margins', 'choiceMargins', 'entropies'] as const) out[name][at] = one[name][t];
           for (let j = 0; j < slots; j++) {
             out.ids[at * slots + j] = one.ids[t * slots + j];
@@ -195,7 +197,41 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
           }
         }
       }
-      return { from, to, ...out, norms: null };
+      return { from, to, ...out, ...(firstToken > 0 ? { firstToken } : {}) };
+    },
+  };
+}
+
+/** INVENTED length of what a router reads: grows with depth, as in real models. */
+function lengthOf(token: number, site: number): number {
+  return 3 + site * 0.4 + (token % 7) * 0.3;
+}
+
+/**
+ * The same text after an INVENTED edit: one word of the second text became two. What stands before it is routed as before, the rest of
+ * that text moved on by one expert; the other texts are as they were.
+ */
+export function inventedEdit(trace: InventedTrace): InventedTrace {
+  const { head } = trace.result;
+  const at = head.tokens.findIndex((token) => token.record === 1 && token.text === ' value');
+  const end = head.records[1].to;
+  const fromOld = (t: number): number => (t <= at ? t : t - 1);
+  const tokens = [...head.tokens.slice(0, at), { ...head.tokens[at], id: 9001, text: ' val' }, { ...head.tokens[at], id: 9002, text: 'ues' }, ...head.tokens.slice(at + 1)];
+  const records = head.records.map((record, r) => ({ ...record, from: r > 1 ? record.from + 1 : record.from, to: r >= 1 ? record.to + 1 : record.to }));
+  const changed = { ...head, tokens, records };
+  return {
+    ...trace, result: { ...trace.result, key: `${trace.result.key}-edited`, head: changed },
+    slice(from, to, firstToken = 0) {
+      const old = trace.slice(from, to);
+      const width = (to - from) * head.slots;
+      const take = <T extends Uint16Array | Float32Array>(values: T, size: number): T => {
+        const out = new (values.constructor as new (length: number) => T)((tokens.length - firstToken) * size);
+        for (let t = firstToken; t < tokens.length; t++) out.set(values.subarray(fromOld(t) * size, (fromOld(t) + 1) * size), (t - firstToken) * size);
+        return out;
+      };
+      const ids = take(old.ids, width);
+      for (let t = Math.max(at, firstToken); t <= end; t++) for (let i = 0; i < width; i++) ids[(t - firstToken) * width + i] = (ids[(t - firstToken) * width + i] + 1) % head.sites[0].E;
+      return { from, to, ids, weights: take(old.weights, width), logits: old.logits && take(old.logits, width), margins: take(old.margins, to - from), choiceMargins: take(old.choiceMargins, to - from), entropies: take(old.entropies, to - from), norms: old.norms ? take(old.norms, to - from) : null, ...(firstToken > 0 ? { firstToken } : {}) };
     },
   };
 }

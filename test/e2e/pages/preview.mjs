@@ -3,7 +3,7 @@
  * Shows the pages without VS Code and without an engine: builds them, loads them in headless Chromium under the host's
  * content security policy with INVENTED data, takes screenshots in four themes and several widths, and runs axe-core.
  *
- *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing] [--case name,...] [--theme dark,light,hc,hcl]
+ *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing|transfer] [--case name,...] [--theme dark,light,hc,hcl]
  *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
  *                                   [--frames]
  *
@@ -58,6 +58,18 @@ const CASES = {
     running: { query: 'state=running' },
     error: { query: 'state=error' },
     stale: { query: 'state=stale' },
+    typed: { query: '', act: async (page) => {
+      await page.evaluate(() => window.editText('typed', 0));
+      await page.waitForTimeout(700);
+    } },
+    updating: { query: '', act: async (page) => {
+      await page.evaluate(() => window.editText('routed', 60000));
+      await page.waitForTimeout(100);
+    } },
+    updated: { query: '', act: async (page) => {
+      await page.evaluate(() => window.editText('routed', 0));
+      await page.waitForTimeout(200);
+    }, check: async (page) => (await checkRaster(page)).wrong.slice(0, 5) },
     nolabels: { query: 'state=nolabels' },
     unlocked: { query: 'locked=no' },
     pins: { query: 'pins=1' },
@@ -73,6 +85,29 @@ const CASES = {
     table: { query: '', act: (page) => page.keyboard.press('t') },
     menu: { query: '', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
   },
+  transfer: {
+    plan: { query: 'state=plan' },
+    planAll: { query: 'state=plan&case=plain', act: (page) => page.getByRole('button', { name: 'show all sites' }).click() },
+    planLarge: { query: 'state=plan&case=large' },
+    planning: { query: 'state=planning' },
+    running: { query: 'state=running' },
+    cancelled: { query: 'state=cancelled' },
+    failed: { query: 'state=failed' },
+    noplan: { query: 'state=noplan' },
+    helps: { query: 'state=report&case=helps', check: checkRuns },
+    none: { query: 'state=report&case=none', check: checkRuns },
+    hurts: { query: 'state=report&case=hurts', check: checkRuns },
+    labels: { query: 'state=report&case=labels' },
+    nodata: { query: 'state=report&case=nodata' },
+    large: { query: 'state=report&case=large' },
+    every: { query: 'state=report&case=helps', act: (page) => page.getByRole('button', { name: 'show every site' }).click() },
+    locked: { query: 'state=report&case=helps', act: async (page) => {
+      await page.locator('.report .map-box').focus();
+      for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowDown');
+    } },
+    table: { query: 'state=report&case=helps', act: (page) => page.keyboard.press('t') },
+    menu: { query: 'state=report&case=helps', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
+  },
   tensors: {
     normal: { query: 'tensors=197187', act: openProjection },
     filter: { query: 'tensors=197187', act: async (page) => {
@@ -84,6 +119,17 @@ const CASES = {
     few: { query: 'tensors=900' },
   },
 };
+
+/** Every bar of the runs is as long as the table behind it says, on one scale. */
+async function checkRuns(page) {
+  const marks = await page.locator('.runs-box svg rect[height="10"]').evaluateAll((rects) => rects.map((rect) => Number(rect.getAttribute('width'))));
+  await page.keyboard.press('t');
+  const changes = (await page.locator('.tables tbody tr').evaluateAll((rows) => rows.map((row) => row.cells[3].textContent))).filter((text) => text !== '\u2013').map((text) => Math.abs(Number(text.replace('\u2212', '-'))));
+  await page.keyboard.press('Escape');
+  if (marks.length !== changes.length || marks.length < 4) return [`${marks.length} bars for ${changes.length} changes`];
+  const scale = Math.max(...marks) / Math.max(...changes);
+  return marks.flatMap((wide, i) => (Math.abs(wide - Math.max(1, changes[i] * scale)) > 1 ? [`bar ${i} is ${wide} px for ${changes[i]}`] : []));
+}
 
 async function openProjection(page) {
   await page.getByRole('textbox').fill('layers.17.self_attn');
@@ -116,7 +162,7 @@ else if (args.frames) {
 async function bundle() {
   const result = await esbuild.build({
     absWorkingDir: ROOT, bundle: true, write: false, outdir: 'out', format: 'iife', platform: 'browser', target: ['chrome128'], logLevel: 'warning',
-    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
+    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', transfer: 'webview/transfer/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
   });
   const out = new Map(result.outputFiles.map((file) => [`/${path.basename(file.path)}`, file.contents]));
   out.set('/themes.css', fs.readFileSync(path.join(HERE, 'themes.css')));
@@ -130,7 +176,7 @@ function respond(request, response, out) {
   if (body) {
     response.writeHead(200, { 'content-type': name.endsWith('.css') ? 'text/css' : 'text/javascript' });
     response.end(body);
-  } else if (['analysis', 'tensors', 'routing'].includes(name)) {
+  } else if (['analysis', 'tensors', 'routing', 'transfer'].includes(name)) {
     const theme = THEMES[url.searchParams.get('theme') ?? 'dark'] ?? THEMES.dark;
     const policy = "default-src 'none'; img-src 'self' data: blob:; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src 'self'; script-src 'nonce-preview'";
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });

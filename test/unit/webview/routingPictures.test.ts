@@ -54,7 +54,7 @@ describe('a slice', () => {
     const some = sitesOf(adapters.slice(9, 12), head);
     expect(some.map((one) => one.site)).toEqual([9, 10, 11]);
     expect(some[1]).toEqual(whole[10]);
-    expect(siteBytes(head)).toBe(head.tokens.length * (6 * 10 + 12));
+    expect(siteBytes(head)).toBe(head.tokens.length * (6 * 10 + 16));
     const token = 41;
     const weights = Array.from({ length: 6 }, (_, e) => weightOf(whole[10], token, e));
     expect(weights.filter((w) => w > 0)).toHaveLength(3);
