@@ -116,7 +116,7 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
     if (block.ffn.kind === 'ffn') return buildFfn(b, block.ffn, apply, tap, x, options);
     // Masks and early stops are about the neurons of a dense FFN.
     if (options.mask || options.stopAtHidden) requireFfn(block);
-    return tap('ffn.output', buildMoe(b, w, block.ffn, x, { apply, tapLogits: (logits) => tap('router.logits', logits), gather: options.gather === true }));
+    return tap('ffn.output', buildMoe(b, w, block.ffn, x, { apply, tapLogits: (logits) => tap('router.logits', logits), gather: options.gather === true, hooked: options.hook !== undefined }));
   };
   const scaled = (branch: Value): Value => (block.residualScale === undefined ? branch : b.mul(branch, b.scalar('residual.scale', block.residualScale)));
   const a = block.attention.norms, f = block.ffn.norms;

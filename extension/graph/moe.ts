@@ -14,11 +14,13 @@ export interface MoeContext {
    * output is multiplied by its weight, 0 for most: the same result at `experts / k` times the products.
    */
   readonly gather: boolean;
+  /** Something is attached to the linear maps, the router's perhaps: logits of -1e8 - 64 are experts that nothing may choose. */
+  readonly hooked?: boolean;
 }
 
 /** A mixture of FFN experts on `[tokens, d_model]`, with the shared expert and the bias beside it. */
 export function buildMoe(b: GraphBuilder, w: WeightBinder, moe: MoeSpec, x: Value, context: MoeContext): Value {
-  const weights = routingWeights(b, w, moe, context.tapLogits(context.apply(moe.router, x)));
+  const weights = routingWeights(b, w, moe, context.tapLogits(context.apply(moe.router, x)), context.hooked);
   const run = (expert: ExpertSpec, rows: Value): Value => runExpert(b, expert, moe.activation, context.apply, rows);
   let out = mixExperts(b, weights, x, moe.experts.length, context.gather, (e, pick) => run(moe.experts[e], pick(x)));
   if (moe.bias) out = b.add(out, w.tensor(moe.bias));
@@ -55,8 +57,8 @@ export function mixExperts(b: GraphBuilder, weights: Value, x: Value, experts: n
 }
 
 /** Weights `[tokens, experts]`, 0 for experts that a token does not use; `routing/moeRule.ts` is the same rule outside a graph. */
-export function routingWeights(b: GraphBuilder, w: WeightBinder, { rule, k, weightScale }: Pick<MoeSpec, 'rule' | 'k' | 'weightScale'>, logits: Value): Value {
-  const weights = rule.kind === 'softmaxGroups' || rule.kind === 'sigmoidGroups' ? groupedWeights(b, w, rule, k, logits) : topWeights(b, rule, k, logits);
+export function routingWeights(b: GraphBuilder, w: WeightBinder, { rule, k, weightScale }: Pick<MoeSpec, 'rule' | 'k' | 'weightScale'>, logits: Value, hooked = false): Value {
+  const weights = rule.kind === 'softmaxGroups' || rule.kind === 'sigmoidGroups' ? groupedWeights(b, w, rule, k, logits, hooked) : topWeights(b, rule, k, logits);
   return weightScale === undefined ? weights : b.mul(weights, b.scalar('weight.scale', weightScale));
 }
 
@@ -68,10 +70,12 @@ function topWeights(b: GraphBuilder, rule: Exclude<RouterRule, { readonly groups
 }
 
 /** Chosen by scores with a bias inside the groups that stay; weighted by scores without it. */
-function groupedWeights(b: GraphBuilder, w: WeightBinder, rule: Extract<RouterRule, { readonly groups: number }>, k: number, logits: Value): Value {
+function groupedWeights(b: GraphBuilder, w: WeightBinder, rule: Extract<RouterRule, { readonly groups: number }>, k: number, logits: Value, hooked: boolean): Value {
   const experts = Number(logits.shape[1]), { groups, keepGroups } = rule, size = experts / groups, sigmoid = rule.kind === 'sigmoidGroups';
   const scores = sigmoid ? b.unary('Sigmoid', logits) : b.softmax(logits);
   let by = sigmoid ? b.add(scores, w.tensor(rule.bias)) : scores;
+  // A sigmoid of such a logit is 0, but its bias could still win: 64 less, which no score makes up for. What is added to all others is zero.
+  if (sigmoid && hooked) by = b.add(by, b.clip(b.add(logits, b.scalar('taken.out', 1e8)), null, 0));
   if (keepGroups < groups) {
     const grouped = b.reshape(by, [0, groups, size], ['tokens', groups, size]);
     const value = sigmoid ? b.reduce('ReduceSum', b.topK(grouped, Math.min(2, size)).values, -1, false) : b.reduce('ReduceMax', grouped, -1, false);

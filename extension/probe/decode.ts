@@ -20,7 +20,7 @@ interface Past {
 
 /** What else a block's graph gives while a text goes through it. */
 export interface BlockLook {
-  readonly options?: Pick<BlockOptions, 'taps' | 'extend'>;
+  readonly options?: Pick<BlockOptions, 'taps' | 'extend' | 'mask'>;
   /** Tells graphs with different options apart. */
   readonly key?: string;
   readonly feeds?: Readonly<Record<string, HostTensor>>;

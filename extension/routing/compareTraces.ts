@@ -20,7 +20,7 @@ export interface ComparedTraces extends RoutingComparison {
 
 /** A router and how it was set, in words. */
 export function routerName({ router, sites, whatIf }: RoutingHead): string {
-  const [first] = sites, k = first !== undefined && first.k < first.E ? [`k = ${first.k}`] : [], temperature = first?.temperature;
+  const [first] = sites, k = first !== undefined && first.k < first.E ? [`k = ${first.k}`] : [], temperature = whatIf?.temperature === undefined ? first?.temperature : 1;
   return [router, ...k, ...(temperature === undefined || temperature === null || temperature === 1 ? [] : [`temperature ${temperature}`]), ...(whatIf ? [`what if: ${whatIfTitle(whatIf)}`] : [])].join(', ');
 }
 

@@ -14,12 +14,14 @@ export interface MoeWeights {
   readonly ranking: Float32Array | null;
 }
 
+/** What an expert that was taken out (logit minus infinity) is set back by where a bias could still choose it; the graph does the same. */
+const OUT_OF_CHOICE = 64;
 /** What a renormalised sum is kept from zero by (the reference's own constant). */
 const TINY = 1e-20;
 
 /**
  * Weights from raw logits `[tokens, E]`, as the families' reference code computes them but for the factor that some multiply all weights by.
- * Ties go to the lower index. Sources: research papers of the families and transformers' modelling files (Apache-2.0), formulas alone.
+ * Ties go to the lower index; a logit of minus infinity is an expert that was taken out, whose weight is 0. Sources: research papers of the families and transformers' modelling files (Apache-2.0), formulas alone.
  */
 export function moeWeights(logits: Float32Array, tokens: number, rule: MoeRule): MoeWeights {
   const E = tokens === 0 ? 0 : logits.length / tokens, weights = new Float32Array(logits.length), grouped = rule.kind === 'softmaxGroups' || rule.kind === 'sigmoidGroups';
@@ -28,7 +30,7 @@ export function moeWeights(logits: Float32Array, tokens: number, rule: MoeRule):
   const ranking = grouped ? new Float32Array(logits.length) : null;
   for (let t = 0; t < tokens; t++) {
     const z = logits.subarray(t * E, (t + 1) * E), scores = scoresOf(z, rule);
-    const by = grouped ? groupedScores(scores, rule) : Float64Array.from(z);
+    const by = grouped ? groupedScores(scores, z, rule) : Float64Array.from(z);
     ranking?.set(by, t * E);
     const chosen = largest(by, rule.k), values = chosen.map((e) => scores[e]);
     const divisor = rule.kind === 'topKSoftmax' || (rule.kind === 'softmaxTopK' && rule.renormalise) ? sum(values) : rule.kind === 'sigmoidGroups' && rule.renormalise ? sum(values) + TINY : 1;
@@ -70,8 +72,8 @@ function scoresOf(z: Float32Array, rule: MoeRule): Float64Array {
  * Scores that the choice is made by; experts of groups that do not stay are out of reach. (Some releases of the reference put them at 0, where a
  * bias below zero lets them win; the model's authors and later releases do not.)
  */
-function groupedScores(scores: Float64Array, rule: Extract<MoeRule, { readonly groups: number }>): Float64Array {
-  const by = rule.kind === 'sigmoidGroups' ? scores.map((s, e) => s + rule.bias[e]) : scores, size = scores.length / rule.groups;
+function groupedScores(scores: Float64Array, z: Float32Array, rule: Extract<MoeRule, { readonly groups: number }>): Float64Array {
+  const by = rule.kind === 'sigmoidGroups' ? scores.map((s, e) => s + rule.bias[e] - (z[e] === -Infinity ? OUT_OF_CHOICE : 0)) : scores, size = scores.length / rule.groups;
   const value = Float64Array.from({ length: rule.groups }, (_, g) => {
     const sorted = by.slice(g * size, (g + 1) * size).sort();
     return rule.kind === 'sigmoidGroups' ? sum(sorted.slice(-2)) : sorted[size - 1];

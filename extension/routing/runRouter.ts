@@ -1,9 +1,17 @@
+import { BLOCK_INPUTS } from '../graph/block';
+import { floats, type HostTensor } from '../graph/hostTensor';
 import type { ForwardEnvironment, ForwardPass } from '../probe/forward';
 import type { Decoder } from '../probe/decode';
 import { TraceArrays } from './trace';
-import type { PreparedRouter, SiteRouting } from './types';
+import type { BlockPlan, PreparedRouter, SiteRouting } from './types';
 
 const put = (arrays: TraceArrays, offset: number, tokens: number, routing: readonly SiteRouting[]): void => { for (const one of routing) arrays.put(offset, tokens, one); };
+
+/** Inputs of a block's graph beside the hidden state; masked neurons give 0. */
+function feedsOf({ feeds, mask }: BlockPlan): Readonly<Record<string, HostTensor>> {
+  return { ...feeds, ...(mask ? { [BLOCK_INPUTS.mask]: floats([mask.length], mask), [BLOCK_INPUTS.fill]: floats([mask.length], new Float32Array(mask.length)) } : {}) };
+}
+const optionsOf = (plan: BlockPlan | null): { readonly feeds?: Record<string, HostTensor>; readonly mask?: boolean } => (plan ? { feeds: { ...feedsOf(plan) }, ...(plan.mask ? { mask: true } : {}) } : {});
 
 /** Routes every token of a pass: blocks outside, packs inside; blocks after the last site are not run. */
 export async function routePass(pass: ForwardPass, router: PreparedRouter, progress: (done: number, total: number) => void = () => undefined): Promise<TraceArrays> {
@@ -12,7 +20,7 @@ export async function routePass(pass: ForwardPass, router: PreparedRouter, progr
   for (const [done, block] of blocks.entries()) {
     progress(done, blocks.length);
     const plan = router.plan(block);
-    await pass.block(block, hidden, { taps: plan?.taps ?? new Set(), ...(plan?.extend ? { extend: plan.extend.build, key: plan.extend.key } : {}), ...(plan?.feeds ? { feeds: plan.feeds } : {}) }, (pack, outputs) => {
+    await pass.block(block, hidden, { taps: plan?.taps ?? new Set(), ...(plan?.extend ? { extend: plan.extend.build, key: plan.extend.key } : {}), ...optionsOf(plan) }, (pack, outputs) => {
       if (plan) put(arrays, pack.offset, pack.tokens, plan.read(outputs, pack.tokens));
     });
   }
@@ -52,7 +60,7 @@ export class LiveRouting {
       await this.decoder.advance(part, (block) => {
         const plan = this.router.plan(block);
         return plan && {
-          options: { taps: plan.taps, ...(plan.extend ? { extend: plan.extend.build } : {}) }, key: `${[...plan.taps].join()}|${plan.extend?.key ?? ''}`, ...(plan.feeds ? { feeds: plan.feeds } : {}),
+          options: { taps: plan.taps, ...(plan.extend ? { extend: plan.extend.build } : {}), ...(plan.mask ? { mask: true } : {}) }, key: `${[...plan.taps].join()}|${plan.extend?.key ?? ''}|${plan.mask ? 'mask' : ''}`, feeds: feedsOf(plan),
           see: (outputs, tokens) => { put(arrays, from, tokens, plan.read(outputs, tokens)); },
         };
       });

@@ -6,7 +6,7 @@ import type { BlockOptions, BlockTap } from '../graph/block';
 import type { HostTensor } from '../graph/hostTensor';
 import type { AttachedModules } from '../module/attach';
 import type { Notice } from '../protocol/documents';
-import type { Composition, RouterName, RoutingGranularity, RoutingProvenance, RoutingSite } from '../protocol/routing';
+import type { Composition, RouterName, RoutingGranularity, RoutingProvenance, RoutingSite, WhatIf } from '../protocol/routing';
 import type { GenKnowSub } from '../protocol/routingLibrary';
 
 /** What a router may need; it throws a failure that says what is missing. */
@@ -23,6 +23,8 @@ export interface RouterRequest {
   /** Folder of adapters. */
   readonly modules?: string;
   readonly genKnowSub?: GenKnowSub;
+  /** What to change on purpose; a router that cannot do it exactly refuses. */
+  readonly whatIf?: WhatIf;
   readonly baseActivations?: boolean;
 }
 
@@ -46,6 +48,8 @@ export interface BlockPlan {
   /** More outputs, made from taps; `key` tells graphs with different ones apart. */
   readonly extend?: { readonly key: string; readonly build: NonNullable<BlockOptions['extend']> };
   readonly feeds?: Readonly<Record<string, HostTensor>>;
+  /** What the FFN's hidden activations are multiplied with `[d_ff]` (neurons that a what-if takes out: 0). */
+  readonly mask?: Float32Array;
   /** `outputs` by name (`tap:ffn.input`, and what `build` or a module's hook added). */
   read(outputs: Readonly<Record<string, HostTensor>>, tokens: number): readonly SiteRouting[];
 }
@@ -62,6 +66,8 @@ export interface PreparedRouter {
   readonly files?: readonly FileStamp[];
   /** What whoever reads the trace should know, once for the whole run. */
   readonly warnings?: readonly Notice[];
+  /** With a what-if: what was done to the forward pass, in whole sentences. */
+  readonly changed?: string;
   /** Null for a block without a site. */
   plan(block: BlockSpec): BlockPlan | null;
 }

@@ -98,7 +98,7 @@ export async function trained({ key }: { readonly key: string }, context: Operat
 }
 
 async function compareKeys(request: RouteRequest, context: OperationContext, device?: DeviceChoice): Promise<readonly TrainedVersusKeys[]> {
-  const open = await openRouting({ ...request, router: 'native' }, context), { ids } = sequencesOf(request.texts.map(({ text }) => text), open.tokenizer, open.model.spec.stacks[0].context), { forward } = await runtimeHost.environment(device, context);
+  const open = await openRouting({ path: request.path, texts: request.texts, router: 'native', ...(request.layers === undefined ? {} : { layers: request.layers }), ...(request.seed === undefined ? {} : { seed: request.seed }) }, context), { ids } = sequencesOf(request.texts.map(({ text }) => text), open.tokenizer, open.model.spec.stacks[0].context), { forward } = await runtimeHost.environment(device, context);
   return trainedVersusKeys(open.model, new ForwardPass(open.model, ids, forward), open.router.sites.map((site) => site.layer), request.seed ?? 0);
 }
 

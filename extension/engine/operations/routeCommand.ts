@@ -1,7 +1,7 @@
 import { readTexts } from '../../probe/texts';
 import type { DeviceChoice } from '../../protocol/documents';
 import { failure } from '../../protocol/errors';
-import { type RouteDocument, type RouteRequest, type RouterName, ROUTERS, type RoutingVariant } from '../../protocol/routing';
+import { type RouteDocument, type RouteRequest, type RouterName, ROUTERS, type NamedExpert, type RoutingVariant, type WhatIf } from '../../protocol/routing';
 import type { GenKnowSub, LibraryDocument, LibrarySimilarityKind } from '../../protocol/routingLibrary';
 import type { OperationContext } from '../context';
 import { variantOf } from './compareRouting';
@@ -20,6 +20,10 @@ export interface RouteCommand {
   readonly temperature?: number;
   readonly baseActivations?: boolean;
   readonly compareKeys?: boolean;
+  /** Experts that no token may go to, or alone: `B,3@blocks.2.ffn`. */
+  readonly mute?: string;
+  readonly force?: string;
+  readonly whatIfTemperature?: number;
   /** Another router: `similarity`, `arrow,k=1,temperature=2`. */
   readonly compareWith?: string;
   /** How a library's general knowledge is subtracted; by default as its settings say. */
@@ -41,8 +45,9 @@ export async function run(command: RouteCommand, context: OperationContext): Pro
   if (text === undefined) throw failure('usage', { message: 'Name the text to route with --text FILE.' });
   if (router === 'arrow' && modules === undefined) throw failure('usage', { message: 'Arrow routes a folder of LoRAs: name it with --modules FOLDER.' });
   const file = await readTexts(text);
+  const whatIf: WhatIf = { ...(command.mute === undefined ? {} : { mute: namedExperts(command.mute) }), ...(command.force === undefined ? {} : { force: namedExperts(command.force) }), ...(command.whatIfTemperature === undefined ? {} : { temperature: command.whatIfTemperature }) };
   const request: RouteRequest = {
-    path, router, seed, texts: textsOf(file.texts), ...(modules === undefined ? {} : { modules }), ...(layers === undefined ? {} : { layers }), ...(experts === undefined ? {} : { experts }),
+    path, router, seed, ...(Object.keys(whatIf).length > 0 ? { whatIf } : {}), texts: textsOf(file.texts), ...(modules === undefined ? {} : { modules }), ...(layers === undefined ? {} : { layers }), ...(experts === undefined ? {} : { experts }),
     ...(command.generalKnowledge === undefined ? {} : { genKnowSub: command.generalKnowledge }), ...(topK === undefined ? {} : { topK }), ...(temperature === undefined ? {} : { temperature }), ...(baseActivations ? { baseActivations } : {}),
   };
   if (command.compareKeys && router !== 'native') throw failure('usage', { message: '--compare-keys compares a model\u2019s own router: add --router native.' });
@@ -67,4 +72,12 @@ function variantFrom(text: string): RoutingVariant {
     found[field as 'k' | 'temperature'] = Number(value);
   }
   return { router, ...(found.k === undefined ? {} : { topK: found.k }), ...(found.temperature === undefined ? {} : { temperature: found.temperature }) };
+}
+
+/** Reads `EXPERT[@SITE],...`; adapters are named as their folders. */
+function namedExperts(text: string): readonly NamedExpert[] {
+  return text.split(',').map((part) => part.trim()).filter((part) => part !== '').map((part) => {
+    const at = part.lastIndexOf('@');
+    return at > 0 ? { expert: part.slice(0, at), site: part.slice(at + 1) } : { expert: part };
+  });
 }

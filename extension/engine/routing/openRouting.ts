@@ -57,7 +57,7 @@ async function open(request: RouteRequest, context: OperationContext): Promise<O
   const tokenizer = await openTokenizer(described.checkpoint.folder);
   if (!tokenizer) throw failure('probe/no-tokenizer', { path: described.checkpoint.folder });
   const seed = request.seed ?? 0, blocks = model.spec.stacks[0].blocks.map((block) => block.index);
-  const shared = { model, seed, ...(request.temperature === undefined ? {} : { temperature: request.temperature }), ...(request.modules === undefined ? {} : { modules: request.modules }), ...(request.genKnowSub === undefined ? {} : { genKnowSub: request.genKnowSub }), ...(request.baseActivations ? { baseActivations: true } : {}) };
+  const shared = { model, seed, ...(request.temperature === undefined ? {} : { temperature: request.temperature }), ...(request.modules === undefined ? {} : { modules: request.modules }), ...(request.whatIf === undefined ? {} : { whatIf: request.whatIf }), ...(request.genKnowSub === undefined ? {} : { genKnowSub: request.genKnowSub }), ...(request.baseActivations ? { baseActivations: true } : {}) };
   const prepared = EMERGENT.has(router.name)
     ? await prepareEmergent(router, request, described, shared, context)
     : await router.prepare({ ...shared, layers: parseLayers(request.layers, blocks), ...(request.topK === undefined ? {} : { topK: request.topK }), partition: () => Promise.reject(new Error('no partition for this router')) });
@@ -83,7 +83,7 @@ export function headOf({ described, model, tokenizer, router }: OpenRouting, req
     ids, warnings: [...(router.warnings ?? []), ...warnings],
     head: {
       schema: 'modulens-routing-1', model: { hash: described.facts.fingerprint, kind: described.facts.family ?? 'unknown', name: described.facts.name }, tokenizer: { hash: tokenizer.hash },
-      router: request.router, composition: router.composition, granularity: router.granularity, provenance: router.provenance, causal: isCausal(model), records, tokens, sites: router.sites, slots: slotsOf(router.sites),
+      router: request.router, composition: router.composition, granularity: router.granularity, provenance: router.provenance, causal: isCausal(model), ...(request.whatIf ? { whatIf: { ...request.whatIf, says: router.changed ?? '' } } : {}), records, tokens, sites: router.sites, slots: slotsOf(router.sites),
     },
   };
 }

@@ -7,6 +7,7 @@ export const routingErrors = {
   'routing/no-router': define<{ path: string; router: string; reason: string }>(EXIT.cannot, (a) => `The router ${a.router} cannot be used on ${a.path}: ${a.reason}.`),
   'routing/library': define<{ path: string; reason: string }>(EXIT.input, (a) => `${a.path} cannot be routed: ${a.reason}.`),
   'routing/no-comparison': define<{ a: string; b: string; reason: string }>(EXIT.cannot, (a) => `${a.a} and ${a.b} cannot be compared: ${a.reason}.`),
+  'routing/what-if': define<{ reason: string }>(EXIT.usage, (a) => `This what-if cannot be routed: ${a.reason}.`),
   'routing/import': define<{ file: string; reason: string }>(EXIT.input, (a) => `${a.file} is not a routing trace that can be read: ${a.reason}.`),
   'routing/binary': define<{ name: string }>(EXIT.input, (a) => `${a.name} holds bytes that are no text (a zero byte), so there are no tokens to route. Open a text file, or choose an encoding with "Reopen with Encoding".`),
   'routing/no-editor': define<Record<string, never>>(EXIT.usage, () => 'There is no text editor to show routing in. Open a text first, for example a .txt, .md or .jsonl file, or a notebook cell.'),

@@ -3,6 +3,7 @@ import { floats, type HostTensor } from '../../graph/hostTensor';
 import type { AttachedModules } from '../../module/attach';
 import { stackLowRank } from '../../numerics/lowRank';
 import { topKSoftmax } from './topKSoftmax';
+import type { SiteWhatIf } from '../whatIf';
 import type { BoundLibrary, LibrarySite } from './types';
 
 /** How tokens are sent to adapters. */
@@ -10,6 +11,8 @@ export interface ArrowOptions {
   /** Adapters per token; at a linear map with fewer all of them are used. */
   readonly k: number;
   readonly temperature: number;
+  /** Adapters that are left at a linear map, by site; sites without an entry have all. */
+  readonly left?: ReadonlyMap<string, SiteWhatIf>;
   /** False: adapters stay off and only the routing is computed, on the base's activations. */
   readonly mix: boolean;
 }
@@ -21,6 +24,9 @@ export const ARROW_OUTPUTS = {
   /** Length of what the linear map reads. */
   norm: (site: string): string => `routing:${site}:norm`,
 } as const;
+
+/** Far below any product; such an adapter's weight is 0. */
+const OUT = -1e30;
 
 interface Tensors {
   readonly id: number;
@@ -45,15 +51,18 @@ export function attachArrow(bound: BoundLibrary, options: ArrowOptions): Attache
   for (const site of bound.sites) if (!byWeight.has(site.spec.weight)) byWeight.set(site.spec.weight, tensorsOf(site, byWeight.size, options.mix));
   const files = [...bound.library.adapters, ...bound.library.general].map(({ lora }) => lora.weights.files.map((f) => `${f.path}.${f.mtimeMs}.${f.size}`).join());
   return {
-    key: `arrow|${options.k}|${options.temperature}|${options.mix ? 'mixed' : 'base'}|${bound.genKnowSub}|${files.join('+')}`,
+    key: `arrow|${options.k}|${options.temperature}|${options.mix ? 'mixed' : 'base'}|${bound.genKnowSub}|${[...(options.left ?? [])].map(([site, { allowed }]) => `${site}:${allowed.join('')}`).join()}|${files.join('+')}`,
     modules: [],
     hook: (builder, spec, x, y) => {
       const found = byWeight.get(spec.weight);
       if (!found) return y;
-      const { id, site: { experts }, prototypes, a, b, spread } = found;
+      const { id, site: { experts }, prototypes, a, b, spread } = found, left = options.left?.get(spec.site);
+      // Where no adapter is left the base runs alone.
+      if (left?.count === 0) return y;
       const input = (name: keyof Omit<Tensors, 'id' | 'site'>, tensor: HostTensor) => builder.input(`arrow.${id}.${name}`, 'float32', tensor.dims);
       const logits = builder.unary('Abs', builder.gemm(x, input('prototypes', prototypes), { transposed: true, width: experts.length }));
-      const weights = topKSoftmax(builder, logits, experts.length, options.k, options.temperature);
+      const open = left ? builder.add(logits, builder.floats(`arrow.${spec.site}.out`, [experts.length], Float32Array.from(left.allowed, (x) => (x === 1 ? 0 : OUT)))) : logits;
+      const weights = topKSoftmax(builder, open, experts.length, Math.min(options.k, left?.count ?? options.k), options.temperature);
       if (readsEveryToken(spec.site)) {
         builder.output(ARROW_OUTPUTS.logits(spec.site), logits);
         builder.output(ARROW_OUTPUTS.weights(spec.site), weights);
@@ -68,7 +77,7 @@ export function attachArrow(bound: BoundLibrary, options: ArrowOptions): Attache
       const out: Record<string, HostTensor> = {};
       for (const spec of linearsOf(block)) {
         const found = byWeight.get(spec.weight);
-        if (!found) continue;
+        if (!found || options.left?.get(spec.site)?.count === 0) continue;
         const { id, prototypes, a, b, spread } = found;
         out[`arrow.${id}.prototypes`] = prototypes;
         if (options.mix) Object.assign(out, { [`arrow.${id}.a`]: a, [`arrow.${id}.b`]: b, [`arrow.${id}.spread`]: spread });

@@ -5,11 +5,12 @@ import { failure } from '../../protocol/errors';
 import type { RoutingSite } from '../../protocol/routing';
 import { HARDLY_DETERMINED } from '../../protocol/routingLibrary';
 import { ARROW_TEMPERATURE, ARROW_TOP_K } from '../library/arrowSettings';
-import { ARROW_OUTPUTS, attachArrow, readsEveryToken } from '../library/attachArrow';
+import { ARROW_OUTPUTS, type ArrowOptions, attachArrow, readsEveryToken } from '../library/attachArrow';
 import { bindLibrary } from '../library/bindLibrary';
 import { openLibrary } from '../library/openLibrary';
 import type { BoundLibrary, LibrarySite } from '../library/types';
 import type { PreparedRouter, Router, RouterRequest } from '../types';
+import { checkWhatIf, type SiteWhatIf, whatIfAt, withoutTakenOut } from '../whatIf';
 
 /**
  * Arrow (Ostapenko et al., arXiv 2405.11157) with PEFT's semantics on any folder of LoRAs on one base: at every adapted
@@ -24,36 +25,48 @@ export const arrowRouter: Router = {
     const { model, modules } = request;
     if (modules === undefined) throw unusable(request, 'it routes between the LoRAs of a folder, and no folder was chosen. Give one (--modules FOLDER)');
     const bound = await bindLibrary(model, await openLibrary(modules), request.genKnowSub), { library } = bound;
-    const E = library.adapters.length, k = request.topK ?? library.arrow?.topK ?? Math.min(ARROW_TOP_K, E), temperature = request.temperature ?? library.arrow?.temperature ?? ARROW_TEMPERATURE;
+    const { whatIf } = request, E = library.adapters.length, k = request.topK ?? library.arrow?.topK ?? Math.min(ARROW_TOP_K, E), temperature = whatIf?.temperature ?? request.temperature ?? library.arrow?.temperature ?? ARROW_TEMPERATURE;
     if (!Number.isInteger(k) || k < 1 || k > E) throw unusable(request, `a token cannot use ${k} of the ${E} adapters in ${library.path}. Choose a whole number from 1 to ${E}`);
     if (!Number.isFinite(temperature) || temperature <= 0) throw unusable(request, `its temperature is ${temperature}. Choose a number above 0`);
     const mix = request.baseActivations !== true;
-    return preparedArrow(request, bound, { k, temperature, mix });
+    const named = bound.sites.map(({ spec, experts }) => ({ id: spec.site, labels: experts.map(({ adapter }) => library.adapters[adapter].name) }));
+    checkWhatIf(whatIf, named, true);
+    const left = new Map(named.flatMap((site) => { const change = whatIfAt(whatIf, site); return change ? [[site.id, change] as const] : []; }));
+    return preparedArrow(request, bound, { k, temperature, mix, left });
   },
 };
 
-function preparedArrow({ layers }: RouterRequest, bound: BoundLibrary, options: { readonly k: number; readonly temperature: number; readonly mix: boolean }): PreparedRouter {
-  const chosen = bound.sites.filter(({ layer, spec }) => layers.includes(layer) && readsEveryToken(spec.site)), index = new Map(chosen.map(({ spec }, i) => [spec.site, i]));
+function preparedArrow({ layers, whatIf }: RouterRequest, bound: BoundLibrary, options: ArrowSet): PreparedRouter {
+  const { left } = options, chosen = bound.sites.filter(({ layer, spec }) => layers.includes(layer) && readsEveryToken(spec.site) && left.get(spec.site)?.count !== 0), index = new Map(chosen.map(({ spec }, i) => [spec.site, i]));
   return {
     sites: chosen.map((site) => describeSite(site, bound, options)),
     composition: options.mix ? 'outputs' : 'none', granularity: 'token', provenance: options.mix ? 'exact' : 'base-activation',
-    attached: attachArrow(bound, options), files: bound.library.files, warnings: warningsOf(bound, chosen),
+    attached: attachArrow(bound, options), files: bound.library.files, ...(whatIf ? { changed: changedText(options) } : {}), warnings: warningsOf(bound, chosen),
     plan: (block) => {
       const here = linearsOf(block).filter(({ site }) => index.has(site));
       if (here.length === 0) return null;
       return {
         taps: new Set(),
-        read: (outputs) => here.map(({ site }) => ({
-          site: index.get(site) ?? 0,
-          weights: floatData(outputs[ARROW_OUTPUTS.weights(site)]), logits: floatData(outputs[ARROW_OUTPUTS.logits(site)]), norms: floatData(outputs[ARROW_OUTPUTS.norm(site)]),
-        })),
+        read: (outputs) => here.map(({ site }) => {
+          const change = left.get(site), logits = floatData(outputs[ARROW_OUTPUTS.logits(site)]);
+          return { site: index.get(site) ?? 0, weights: floatData(outputs[ARROW_OUTPUTS.weights(site)]), logits, norms: floatData(outputs[ARROW_OUTPUTS.norm(site)]), ...(change ? { ranking: withoutTakenOut(logits, change) } : {}) };
+        }),
       };
     },
   };
 }
 
-function describeSite({ spec, layer, experts }: LibrarySite, { library, genKnowSub }: BoundLibrary, options: { readonly k: number; readonly temperature: number; readonly mix: boolean }): RoutingSite {
-  const E = experts.length, k = Math.min(options.k, E), labels = experts.map(({ adapter }) => library.adapters[adapter].name);
+/** How the set is routed. */
+interface ArrowSet extends ArrowOptions {
+  readonly left: ReadonlyMap<string, SiteWhatIf>;
+}
+
+function changedText({ mix }: ArrowSet): string {
+  return mix ? 'Adapters that were taken out are no choice and add nothing, in the forward pass itself; where none is left the base runs alone and nothing is shown.' : 'Adapters that were taken out are no choice. Adapters were off in any case: activations are those of the base.';
+}
+
+function describeSite({ spec, layer, experts }: LibrarySite, { library, genKnowSub }: BoundLibrary, options: ArrowSet): RoutingSite {
+  const E = experts.length, k = Math.min(options.k, options.left.get(spec.site)?.count ?? E), labels = experts.map(({ adapter }) => library.adapters[adapter].name);
   const notes = [
     `Weight = softmax of |x \u00b7 v|${options.temperature === 1 ? '' : ` / ${options.temperature}`}${k < E ? ` over the ${k} largest` : ''}; v is the direction of its input that an adapter amplifies most, found exactly. |x \u00b7 v| is not normalised: it grows with the length of x, so that later layers often look more decided; the cosine view divides by it.`,
     options.mix ? 'The adapters\u2019 outputs are mixed, as PEFT does.' : 'Adapters were off: activations are those of the base, which is exact for the first adapted linear map only.',

@@ -6,7 +6,7 @@ import { emergentRouter, STANDARDISED } from './emergent';
 
 /** Control: token times the key of one arbitrary neuron of each expert. */
 export const randomRouter = emergentRouter({
-  name: 'random', title: 'Random (control)', says: 'A control: scores an expert by the key of one arbitrary neuron of it.', note: STANDARDISED, reads: 'ffn.input', shares: standardisedShares,
+  name: 'random', title: 'Random (control)', says: 'A control: scores an expert by the key of one arbitrary neuron of it.', note: STANDARDISED, reads: 'ffn.input', shares: standardisedShares, isSoftmax: true,
   async scorer({ ffn, labels, experts }, seed) {
     const keys = await readKeys(ffn), draw = new Random(seed, 'randomRouter', ffn.index), rows = new Float32Array(experts * ffn.dModel);
     for (let e = 0; e < experts; e++) {
