@@ -68,6 +68,8 @@ const LOAD = 30;
 const TOP = 38;
 /** Below this many pixels a column has no gap and rows are painted as one raster. */
 const GAP_FROM = 4;
+/** More cells than this are painted as rasters with lines over them: a rectangle for each would take a frame ten times over. */
+const RECTS_MOST = 8192;
 /** Sites from which rows are too many for a letter in each. */
 export const FINE_FROM = 64;
 
@@ -127,8 +129,11 @@ export function drawOverview(input: OverviewInput, layout: OverviewLayout, palet
   const marks: Mark[] = [];
   columnHeads(marks, input, layout, palette);
   const cellFill = (cell: OverviewCell): string => (isInside(cell) ? insideGrey(palette, Math.abs(cell.value) / input.limit) : cellColour(colours, input.signed, cell.value, input.limit));
-  if (layout.cell >= GAP_FROM) cellRects(marks, input, layout, cellFill);
-  else marks.push(...cellRasters(input, layout, palette, colours));
+  if (layout.cell >= GAP_FROM && input.rows.length * layout.columns <= RECTS_MOST) cellRects(marks, input, layout, cellFill);
+  else {
+    marks.push(...cellRasters(input, layout, palette, colours));
+    if (layout.cell >= GAP_FROM) gaps(marks, layout);
+  }
   rowNames(marks, input, layout);
   marginColumn(marks, input.first, layout, layout.entropyX, layout.entropyWidth);
   marginColumn(marks, input.second, layout, layout.apartX, layout.apartWidth);
@@ -209,8 +214,15 @@ function cellRasters(input: OverviewInput, layout: OverviewLayout, palette: Rout
         rgba[at + 3] = 255;
       }
     });
-    return { kind: 'raster', x: layout.left, y: layout.y[sites[0] ?? 0] ?? 0, width: layout.cell * columns, height: layout.row * sites.length - 1, columns, rows: sites.length, rgba };
+    return { kind: 'raster', x: layout.left, y: layout.y[sites[0] ?? 0] ?? 0, width: layout.cell * columns, height: layout.row * sites.length, columns, rows: sites.length, rgba };
   });
+}
+
+/** What stands between the cells of rasters. */
+function gaps(marks: Mark[], layout: OverviewLayout): void {
+  const right = layout.left + layout.cell * layout.columns;
+  for (let c = 1; c <= layout.columns; c++) marks.push({ kind: 'rect', x: layout.left + c * layout.cell - 1, y: layout.top, width: 1, height: layout.bottom - layout.top, fill: 'var(--ml-page)' });
+  for (const y of layout.y) marks.push({ kind: 'rect', x: layout.left, y: y + layout.row - 1, width: right - layout.left, height: 1, fill: 'var(--ml-page)' });
 }
 
 function marginColumn(marks: Mark[], column: OverviewInput['first'], layout: OverviewLayout, x0: number, width: number): void {

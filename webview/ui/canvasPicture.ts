@@ -1,13 +1,15 @@
 import type { Drawing, Mark } from '../render/drawing';
 import { drawMarks } from './drawCanvas';
-import { el, setCss } from './dom';
+import { setCss } from './dom';
+import { Surface } from './surface';
 
 /**
  * A drawing on one canvas, for pictures that change while the pointer moves: hundreds of SVG elements would be made and laid out at every
  * step. Tooltips of its marks come from `tipAt`. For pictures of at most a few thousand pixels on a side; larger ones are tiled.
  */
 export class CanvasPicture {
-  readonly node = el('canvas.canvas-picture', { 'aria-hidden': 'true' });
+  readonly #surface = new Surface('canvas.canvas-picture');
+  readonly node = this.#surface.node;
   #marks: readonly Mark[] = [];
   #size = '';
 
@@ -18,17 +20,17 @@ export class CanvasPicture {
     const { node } = this;
     if (size !== this.#size) {
       this.#size = size;
-      node.width = Math.max(1, Math.round(drawing.width * ratio));
-      node.height = Math.max(1, Math.round(drawing.height * ratio));
+      this.#surface.resize(drawing.width * ratio, drawing.height * ratio);
       setCss(node, { width: `${drawing.width}px`, height: `${drawing.height}px` });
     }
     this.#marks = drawing.marks;
-    const context = node.getContext('2d');
+    const context = this.#surface.pen;
     if (!context) return;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, drawing.width, drawing.height);
     context.imageSmoothingEnabled = false;
     drawMarks(context, drawing.marks, resolve);
+    this.#surface.present();
   }
 
   /** The words of the uppermost mark at a place of the page that has some; null elsewhere. */
@@ -37,7 +39,7 @@ export class CanvasPicture {
     const [x, y] = [clientX - box.left, clientY - box.top];
     for (let i = this.#marks.length - 1; i >= 0; i--) {
       const mark = this.#marks[i];
-      if (mark?.tip && covers(mark, x, y, this.node)) return mark.tip;
+      if (mark?.tip && covers(mark, x, y, this.#surface.pen)) return mark.tip;
     }
     return null;
   }
@@ -52,7 +54,7 @@ export class CanvasPicture {
   }
 }
 
-function covers(mark: Mark, x: number, y: number, canvas: HTMLCanvasElement): boolean {
+function covers(mark: Mark, x: number, y: number, context: OffscreenCanvasRenderingContext2D | null): boolean {
   switch (mark.kind) {
     case 'rect':
     case 'raster':
@@ -67,7 +69,6 @@ function covers(mark: Mark, x: number, y: number, canvas: HTMLCanvasElement): bo
     case 'line':
       return Math.min(mark.x1, mark.x2) - 3 <= x && x <= Math.max(mark.x1, mark.x2) + 3 && Math.min(mark.y1, mark.y2) - 3 <= y && y <= Math.max(mark.y1, mark.y2) + 3;
     case 'path': {
-      const context = canvas.getContext('2d');
       if (!context) return false;
       context.save();
       context.setTransform(1, 0, 0, 1, 0, 0);

@@ -4,6 +4,8 @@ import { rasterCanvas } from './drawSvg';
 import type { Fonts } from './fonts';
 import { pageFonts } from './fonts';
 
+/** A canvas of the page or behind it. */
+type Pen = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 type Resolve = (colour: string) => string;
 
 /** Name of text marks with an edge in the page's colour, so that they hold on lines and bands. */
@@ -22,13 +24,13 @@ export function drawCanvas(drawing: Drawing, ratio: number, resolve: Resolve, ca
 }
 
 /** Marks in their order on a canvas whose transform is set. */
-export function drawMarks(context: CanvasRenderingContext2D, marks: readonly Mark[], resolve: Resolve): void {
+export function drawMarks(context: Pen, marks: readonly Mark[], resolve: Resolve): void {
   const fonts = pageFonts();
   for (const mark of marks) drawMark(context, mark, resolve, fonts);
 }
 
 /** One mark on a canvas whose transform is set. */
-function drawMark(context: CanvasRenderingContext2D, mark: Mark, resolve: Resolve, fonts: Fonts): void {
+function drawMark(context: Pen, mark: Mark, resolve: Resolve, fonts: Fonts): void {
   if (mark.kind === 'raster') {
     context.drawImage(rasterCanvas(mark.rgba, mark.columns, mark.rows), mark.x, mark.y, mark.width, mark.height);
     return;
@@ -71,7 +73,7 @@ function drawMark(context: CanvasRenderingContext2D, mark: Mark, resolve: Resolv
   }
 }
 
-function pattern(context: CanvasRenderingContext2D, kind: string, resolve: Resolve): CanvasPattern | string {
+function pattern(context: Pen, kind: string, resolve: Resolve): CanvasPattern | string {
   const tile = document.createElement('canvas');
   tile.width = tile.height = kind === HATCH ? 8 : 4;
   const ink = tile.getContext('2d');

@@ -1,15 +1,16 @@
 import { el, setCss } from './dom';
 import { FrameQueue } from './frames';
+import { Surface } from './surface';
 
 /** No canvas is larger than this many device pixels on a side. */
 export const TILE_PIXELS = 2048;
 /** Drawing work of one frame, in milliseconds; what is left waits for the next. */
 const FRAME_BUDGET = 6;
 
-type Draw = (context: CanvasRenderingContext2D, x: number, y: number, width: number, height: number) => void;
+type Draw = (context: OffscreenCanvasRenderingContext2D, x: number, y: number, width: number, height: number) => void;
 
 interface Tile {
-  readonly canvas: HTMLCanvasElement;
+  readonly surface: Surface;
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -66,12 +67,14 @@ export class TiledCanvas {
     for (let y = 0; y < height; y += most) {
       for (let x = 0; x < width; x += most) {
         const [w, h] = [Math.min(most, width - x), Math.min(most, height - y)];
-        const canvas = el('canvas', { width: Math.max(1, Math.round(w * ratio)), height: Math.max(1, Math.round(h * ratio)), css: { position: 'absolute', left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px` } });
-        const tile: Tile = { canvas, x, y, width: w, height: h, owner: this, visible: false, dirty: { top: y, bottom: y + h } };
+        const surface = new Surface();
+        surface.resize(w * ratio, h * ratio);
+        setCss(surface.node, { position: 'absolute', left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px` });
+        const tile: Tile = { surface, x, y, width: w, height: h, owner: this, visible: false, dirty: { top: y, bottom: y + h } };
         this.#tiles.push(tile);
-        tileOf.set(canvas, tile);
-        this.node.append(canvas);
-        seen.observe(canvas);
+        tileOf.set(surface.node, tile);
+        this.node.append(surface.node);
+        seen.observe(surface.node);
       }
     }
   }
@@ -88,7 +91,7 @@ export class TiledCanvas {
 
   dispose(): void {
     for (const tile of this.#tiles) {
-      seen.unobserve(tile.canvas);
+      seen.unobserve(tile.surface.node);
       waiting.drop(tile);
     }
     this.#tiles = [];
@@ -96,7 +99,7 @@ export class TiledCanvas {
   }
 
   paint(tile: Tile): void {
-    const context = tile.canvas.getContext('2d');
+    const context = tile.surface.pen;
     const { dirty } = tile;
     if (!context || !dirty) return;
     const bottom = Math.min(dirty.bottom, dirty.top + this.#band);
@@ -115,5 +118,6 @@ export class TiledCanvas {
     this.#draw(context, tile.x, dirty.top, tile.width, bottom - dirty.top);
     context.restore();
     if (tile.dirty) queue(tile);
+    else tile.surface.present();
   }
 }

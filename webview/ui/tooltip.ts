@@ -5,7 +5,7 @@ const EDGE = 8;
 
 /** One tooltip for the page: shows `data-tip` of what the pointer is over or what has the keyboard focus. */
 export function installTooltips(): void {
-  const tip = el('div.tip', { hidden: true, role: 'tooltip', id: 'tip' });
+  const tip = el('div.tip', { hidden: true, role: 'tooltip', id: 'tip', css: { left: '0', top: '0' } });
   document.body.append(tip);
 
   const show = (owner: Element | null, x: number, y: number): void => {
@@ -13,16 +13,30 @@ export function installTooltips(): void {
     tip.hidden = !text;
     if (!text) return;
     if (tip.textContent !== text) tip.textContent = text;
-    const { width, height } = tip.getBoundingClientRect();
-    tip.style.left = `${Math.max(EDGE, Math.min(x + OFFSET, innerWidth - width - EDGE))}px`;
-    tip.style.top = `${y + 20 + height > innerHeight ? Math.max(EDGE, y - height - EDGE) : y + 20}px`;
+    const { offsetWidth: width, offsetHeight: height } = tip;
+    const left = Math.max(EDGE, Math.min(x + OFFSET, innerWidth - width - EDGE));
+    const top = y + 20 + height > innerHeight ? Math.max(EDGE, y - height - EDGE) : y + 20;
+    tip.style.transform = `translate(${left}px, ${top}px)`;
   };
 
+  // Once per frame, after whatever the pointer changed: measuring makes the browser lay out what is not laid out yet.
+  let pending: MouseEvent | null = null;
   document.addEventListener('mousemove', (event) => {
-    show(event.target instanceof Element ? event.target.closest('[data-tip]') : null, event.clientX, event.clientY);
+    if (!pending) {
+      requestAnimationFrame(() => {
+        const last = pending;
+        pending = null;
+        if (last) show(last.target instanceof Element ? last.target.closest('[data-tip]') : null, last.clientX, last.clientY);
+      });
+    }
+    pending = event;
   });
-  document.addEventListener('mouseleave', () => (tip.hidden = true));
-  document.addEventListener('scroll', () => (tip.hidden = true), true);
+  const hide = (): void => {
+    pending = null;
+    tip.hidden = true;
+  };
+  document.addEventListener('mouseleave', hide);
+  document.addEventListener('scroll', hide, true);
   document.addEventListener('focusin', (event) => {
     const owner = event.target instanceof Element && event.target.matches(':focus-visible') ? event.target.closest('[data-tip]') : null;
     const box = owner?.getBoundingClientRect();

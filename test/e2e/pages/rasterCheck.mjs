@@ -27,7 +27,9 @@ export async function checkRaster(frame) {
     const line = document.querySelector('.line');
     const canvas = line.querySelector('canvas');
     const ratio = canvas.width / canvas.getBoundingClientRect().width;
-    const ink = canvas.getContext('2d');
+    // The page's canvas holds a finished picture; its pixels are read from a copy.
+    const ink = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height }).getContext('2d');
+    ink.drawImage(canvas, 0, 0);
     const rows = line.querySelectorAll('.row-names span').length;
     let x = 0;
     const cells = [...line.querySelectorAll('.tok')].map((token) => {
