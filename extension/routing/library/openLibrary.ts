@@ -3,7 +3,7 @@ import { promises as fs } from 'node:fs';
 import { asReadFailure, stampFile, statOrNull } from '../../checkpoint/files';
 import { readJsonObject } from '../../checkpoint/jsonFile';
 import type { FileStamp } from '../../checkpoint/types';
-import { openLora } from '../../module/lora';
+import { openPlainLora } from '../../module/lora';
 import { failure, ModulensError } from '../../protocol/errors';
 import { readArrowSettings } from './arrowSettings';
 import { remarksOn } from './remarks';
@@ -122,7 +122,7 @@ async function openAll(found: readonly Found[], root: string): Promise<readonly 
   const out: Adapter[] = [];
   for (const { name, folder } of found) {
     try {
-      out.push({ name, lora: await openLora(folder) });
+      out.push({ name, lora: await openPlainLora(folder) });
     } catch (error) {
       if (!(error instanceof ModulensError)) throw error;
       throw failure('routing/library', { path: root, reason: `the adapter "${name}" cannot take part: ${sentence(error.message)} Mend it, or move its folder elsewhere to route between the others` }, error);

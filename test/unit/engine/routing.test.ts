@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import Ajv2020 from 'ajv/dist/2020';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatRouting } from '../../../extension/engine/cliText';
 import type { OperationContext } from '../../../extension/engine/context';
 import { run as compareRouting } from '../../../extension/engine/operations/compareRouting';
 import { routeDocument, run, slice, summary, update } from '../../../extension/engine/operations/route';
@@ -152,5 +153,23 @@ describe('two routers compared', () => {
     const validate = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true }).compile(JSON.parse(fs.readFileSync('extension/report/schemas/route.schema.json', 'utf8')) as object);
     expect(validate(JSON.parse(JSON.stringify(d))), JSON.stringify(validate.errors)).toBe(true);
     for (const compareWith of ['imported', 'nothing', 'arrow,k=', 'arrow,top=3']) await expect(routeFile({ ...command, compareWith }, context)).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('ROUTER,k=N') as string });
+  });
+});
+
+describe('what-ifs from the command line', () => {
+  it('stand in the document\u2019s head, by its schema, and in its text', async () => {
+    const text = path.join(folder, 'whatif.txt');
+    fs.writeFileSync(text, 'The cat sat on the mat and looked at the sea.\n');
+    const command = { path: SAMPLE, router: 'avg-k', text, seed: 0, device: 'cpu' } as const, d = await routeFile({ ...command, mute: 'A, C@blocks.1.ffn', whatIfTemperature: 2, compareWith: 'avg-k' }, context);
+    expect(d.whatIf).toMatchObject({ mute: [{ expert: 'A' }, { expert: 'C', site: 'blocks.1.ffn' }], temperature: 2, says: expect.stringContaining('give 0 in the forward pass') as string });
+    const validate = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true }).compile(JSON.parse(fs.readFileSync('extension/report/schemas/route.schema.json', 'utf8')) as object);
+    expect(validate(JSON.parse(JSON.stringify(d))), JSON.stringify(validate.errors)).toBe(true);
+    expect(formatRouting(d)).toContain('without A, C at blocks.1.ffn; temperature 2');
+    const ids = numbers(d.ids), weights = numbers(d.weights);
+    ids.forEach((id, i) => { if (id === 0) expect(weights[i]).toBe(0); });
+    // Compared with itself as it is.
+    expect(d.comparison?.names).toEqual(['avg-k, k = 4, what if: without A, C at blocks.1.ffn; temperature 2', 'avg-k, k = 4']);
+    expect(d.comparison?.sites[0].agreement.value).toBeGreaterThan(0);
+    await expect(routeFile({ ...command, force: 'ZZ' }, context)).rejects.toMatchObject({ code: 'routing/what-if' });
   });
 });
