@@ -17,6 +17,8 @@ export interface Tokenizer {
   isSpecial(id: number): boolean;
   /** What a token adds to the text, as bytes: blanks in front of words included, `##` and byte spellings undone. */
   tokenBytes(id: number): Uint8Array;
+  /** How its pieces are written: with blanks as bytes, `##` inside words, or blanks as a mark of their own. */
+  readonly style: 'byteLevel' | 'wordPiece' | 'sentencePiece';
   /** SHA-256 of its definition. */
   readonly hash: string;
 }
@@ -64,6 +66,7 @@ function wrap(inner: HuggingFaceTokenizer, folder: string, hash: string): Tokeni
   const decoder = JSON.stringify(inner.decoder?.config ?? {}), byteLevel = decoder.includes('ByteLevel'), wordPiece = decoder.includes('WordPiece');
   return {
     hash,
+    style: byteLevel ? 'byteLevel' : wordPiece ? 'wordPiece' : 'sentencePiece',
     tokenBytes: (id) => {
       const raw = inner.id_to_token(id) ?? '', byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(raw);
       if (special.has(id)) return utf8.encode(raw);

@@ -94,7 +94,14 @@ export interface LayerWork {
   readonly pairs: readonly PartPair[];
   /** Null for methods that need no activations. */
   readonly statistics: LayerStatistics | null;
+  /** Heads of the two bases' layers. */
+  readonly counts: { readonly to: HeadCounts; readonly from: HeadCounts };
   readonly tools: TransferTools;
+}
+
+export interface HeadCounts {
+  readonly q: number;
+  readonly kv: number;
 }
 
 export interface LayerCarried {
@@ -108,8 +115,11 @@ export interface TransferTools {
   readonly seed: number;
   /** Orthogonal polar factor of `c` `[rows, columns]` and the sum of its singular values. */
   polar(c: Float64Array, rows: number, columns: number): Promise<{ readonly factor: Float64Array; readonly singularSum: number }>;
+  /** A random order of n rows, always the same. */
+  order(n: number): Int32Array;
   /** Lets others have their turn; throws when cancelled. */
   turn(): Promise<void>;
+  readonly signal?: AbortSignal;
 }
 
 /** A group of activations that a method asks for. */
@@ -151,6 +161,8 @@ export interface PlannedTransfer {
   readonly inputs: TransferInputs;
   readonly method: TransferMethod;
   readonly sources: readonly SourcePart[];
+  /** Parts that no layer map could bring over. */
+  readonly left: readonly DroppedPart[];
 }
 
 /** Where statistics of a pair of bases are kept; the engine's result store is one. */

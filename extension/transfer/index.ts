@@ -1,0 +1,3 @@
+export { planTransfer } from './plan';
+export { runTransfer } from './run';
+export { METHODS, methodOf } from './methods/index';
