@@ -48,8 +48,9 @@ export class CheckpointIndex extends Disposables {
     if (uris.length === SEARCH_LIMIT) this.log.warn(`the workspace holds more than ${SEARCH_LIMIT} files that could belong to checkpoints; the rest is not listed`);
     this.found = classifyFiles(uris.filter(({ scheme }) => scheme === 'file').map(({ fsPath }) => fsPath));
     // Menus compare with a path as the window sees it, which on a remote Windows machine has slashes.
-    const folders = this.found.checkpoints.flatMap((folder) => [...new Set([folder, vscode.Uri.file(folder).path])]);
-    await setContext('modulens.checkpointFolders', folders);
+    const seen = (folders: readonly string[]): string[] => folders.flatMap((folder) => [...new Set([folder, vscode.Uri.file(folder).path])]);
+    await setContext('modulens.checkpointFolders', seen(this.found.checkpoints));
+    await setContext('modulens.moduleFolders', seen(this.found.modules));
     await setContext('modulens.scanned', true);
     this.change.fire(this.found);
     return this.found;

@@ -10,11 +10,14 @@ import { formatBytes } from './itemText';
 import { LENS_COMMANDS } from './routing/lensCommands';
 import type { RoutingLens } from './routing/routingLens';
 import type { Services } from './services';
+import { TRANSFER_COMMANDS } from './transfer/transferCommands';
+import type { TransferPanels } from './transfer/transferPanels';
 
 /** What a command works with. */
 export interface CommandContext extends Services {
   readonly panels: AnalysisPanels;
   readonly lens: RoutingLens;
+  readonly transfers: TransferPanels;
 }
 
 type Command = (context: CommandContext, target: unknown) => Promise<void>;
@@ -85,6 +88,7 @@ export const COMMAND_TABLE: Readonly<Record<CommandId, Command>> = {
     if (path) await vscode.commands.executeCommand('revealInExplorer', vscode.Uri.file(path));
   },
   ...LENS_COMMANDS,
+  ...TRANSFER_COMMANDS,
 };
 
 /** The place that was clicked: an explorer resource, an item of our view, a path; the active tensors editor for the palette. */

@@ -27,6 +27,8 @@ export const COMMANDS = {
   comparePinned: 'modulens.comparePinned',
   openRouting: 'modulens.openRouting',
   whyExpert: 'modulens.whyExpert',
+  transferModule: 'modulens.transferModule',
+  showTransferReport: 'modulens.showTransferReport',
 } as const;
 export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
 
@@ -69,12 +71,14 @@ export interface ContextTypes {
   /** Paths of folders that hold a whole checkpoint, for `resourcePath in` and `resourceDirname in`. */
   'modulens.checkpointFolders': readonly string[];
   'modulens.analysisRunning': boolean;
+  /** Paths of folders that hold a PEFT module. */
+  'modulens.moduleFolders': readonly string[];
   /** The view has looked at the workspace at least once (before that the welcome text would be premature). */
   'modulens.scanned': boolean;
   /** The active text editor shows routing. */
   'modulens.routingActive': boolean;
 }
-export const CONTEXT_KEYS = ['modulens.checkpointFolders', 'modulens.analysisRunning', 'modulens.scanned', 'modulens.routingActive'] as const satisfies readonly (keyof ContextTypes)[];
+export const CONTEXT_KEYS = ['modulens.checkpointFolders', 'modulens.analysisRunning', 'modulens.scanned', 'modulens.routingActive', 'modulens.moduleFolders'] as const satisfies readonly (keyof ContextTypes)[];
 
 export const VIEW_CONTAINER = 'modulens';
 export const CHECKPOINTS_VIEW = 'modulens.checkpoints';
@@ -84,6 +88,7 @@ export const TENSORS_EDITOR = 'modulens.tensors';
 export const TENSORS_EDITOR_OPTION = 'modulens.tensorsOther';
 export const ANALYSIS_PANEL = 'modulens.analysis';
 export const ROUTING_PANEL = 'modulens.routing';
+export const TRANSFER_PANEL = 'modulens.transfer';
 /** Languages that "Show routing" is offered on; the command works on any text. */
 export const ROUTING_LANGUAGES = ['plaintext', 'markdown', 'jsonl', 'jsonlines', 'json-lines'] as const;
 export const WALKTHROUGH = 'start';
@@ -94,3 +99,6 @@ export type ItemKind = (typeof ITEM_KINDS)[keyof typeof ITEM_KINDS];
 
 /** Folder of the bundled sample below the extension's own folder. */
 export const SAMPLE_FOLDER = ['media', 'sample', 'modulens-sample'] as const;
+/** Folder of all samples, and the modules in it. */
+export const SAMPLE_ROOT = ['media', 'sample'] as const;
+export const SAMPLE_MODULES = ['lora-banking', 'lora-dutch'] as const;

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { CheckpointsTree } from './checkpointsView';
 import { registerCommand } from './contributions';
 import { Disposables } from './disposables';
-import { ANALYSIS_PANEL, CHECKPOINTS_VIEW, COMMANDS, ROUTING_PANEL, TENSORS_EDITOR, TENSORS_EDITOR_OPTION } from './ids';
+import { ANALYSIS_PANEL, CHECKPOINTS_VIEW, COMMANDS, ROUTING_PANEL, TENSORS_EDITOR, TENSORS_EDITOR_OPTION, TRANSFER_PANEL } from './ids';
 import type { Root } from './root';
 import { LensProviders } from './routing/lensProviders';
 import { TensorsEditorProvider } from './tensorsEditor';
@@ -30,6 +30,12 @@ export function activate(context: vscode.ExtensionContext): void {
   disposables.add(
     vscode.window.registerWebviewPanelSerializer(ROUTING_PANEL, {
       deserializeWebviewPanel: async (panel, state: unknown) => (await root()).lens.panels.revive(panel, state),
+    }),
+  );
+
+  disposables.add(
+    vscode.window.registerWebviewPanelSerializer(TRANSFER_PANEL, {
+      deserializeWebviewPanel: async (panel, state: unknown) => (await root()).transfers.revive(panel, state),
     }),
   );
 

@@ -8,6 +8,7 @@ import type { CommandId } from './ids';
 import { RoutingLens } from './routing/routingLens';
 import { showError } from './showError';
 import { StatusBar } from './statusBar';
+import { TransferPanels } from './transfer/transferPanels';
 
 /** The composition root: everything that lives as long as the extension, made when it is first needed. */
 export class Root extends Disposables implements CommandContext {
@@ -15,6 +16,7 @@ export class Root extends Disposables implements CommandContext {
   readonly checkpoints: CheckpointIndex;
   readonly panels: AnalysisPanels;
   readonly lens: RoutingLens;
+  readonly transfers: TransferPanels;
 
   constructor(
     readonly context: vscode.ExtensionContext,
@@ -25,6 +27,7 @@ export class Root extends Disposables implements CommandContext {
     this.checkpoints = this.add(new CheckpointIndex(log));
     this.panels = this.add(new AnalysisPanels(this));
     this.lens = this.add(new RoutingLens(this));
+    this.transfers = this.add(new TransferPanels(this));
     this.add(new StatusBar(this.engine));
     // What is found on activation feeds the folder menu; nobody waits for it.
     this.checkpoints.scan().catch((error: unknown) => log.warn(`the workspace could not be searched: ${String(error)}`));
