@@ -11,6 +11,7 @@ import { LAYER_RULES, type LayerRule, TRANSFER_METHODS, type TransferMethodName,
 import { VERSION } from '../protocol/version';
 import type { OperationContext } from './context';
 import { formatAnalysis, formatEvaluation, formatInspect, formatProbe, formatRouting, formatTransfer, formatTransferPlan } from './cliText';
+import { formatMerge, formatMergePlan } from './mergeText';
 import { formatLibrary } from './cliLibrary';
 import type { ModuleChoice } from './operations/probe';
 
@@ -55,6 +56,12 @@ const whole = (least: number) => (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`a whole number from ${least} on is expected.`);
   return value;
+};
+
+const byteSize = (text: string): number => {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text), value = match ? Number(match[1]) * 1000 ** ' kmgt'.indexOf(match[2].toLowerCase() || ' ') : NaN;
+  if (!(value >= 1)) throw new InvalidArgumentError('a size is expected, such as 5GB or 500MB.');
+  return Math.floor(value);
 };
 
 const positive = (text: string): number => {
@@ -175,13 +182,28 @@ function program(): Command {
       const { module, from, to, out, method, layers, probe, tokens, data, html, overwrite, seed, device } = options;
       const request: TransferRequest = { module, from, to, method, seed, device, ...(layers === undefined ? {} : { layers }), ...(probe === undefined ? {} : { probe }), ...(tokens === undefined ? {} : { tokens }), ...(data === undefined ? {} : { data }) };
       const operation = await import('./operations/transfer');
-      if (options.plan) { await perform(options, async (context) => operation.plan({ request }, context), formatTransferPlan); return; }
+      if (options.plan) { await perform(options, async () => operation.plan({ request }), formatTransferPlan); return; }
       await perform(options, async (context) => {
         if (html !== undefined) await prepareOutput(html, overwrite === true);
         const document = await operation.run({ request, out, ...(overwrite ? { overwrite } : {}) }, context);
         if (html !== undefined) await operation.html({ document, out: html });
         return document;
       }, formatTransfer);
+    });
+
+  command('merge <recipe>', 'merge checkpoints by a recipe (mergekit\u2019s YAML) into a new folder')
+    .option('--out <folder>', 'where the result is written').option('--overwrite', 'replace what is there')
+    .option('--data <file>', 'evaluate the result on these texts, beside base, parents and plain average').option('--plan', 'say what would be done and write nothing')
+    .option('--shard-size <bytes>', 'most bytes of one output file (5GB)', byteSize).option('--as-mergekit', 'mergekit\u2019s numbers where they differ on purpose')
+    .option('--models <folder>', 'another folder in which models are looked for (may be repeated)', (text: string, before: readonly string[]) => [...before, text], [] as readonly string[])
+    .action(async (recipe: string, options: CommonOptions & { out?: string; overwrite?: boolean; data?: string; plan?: boolean; shardSize?: number; asMergekit?: boolean; models: readonly string[] }) => {
+      const { out, overwrite, data, plan, shardSize, asMergekit, models, seed, threads, device } = options;
+      const params = { recipe, seed, threads, device, folders: models, ...(overwrite ? { overwrite } : {}), ...(data === undefined ? {} : { data }), ...(shardSize === undefined ? {} : { shardBytes: shardSize }), ...(asMergekit ? { asMergekit } : {}) };
+      if (plan) return perform(options, async (context) => (await import('./operations/merge')).plan({ ...params, ...(out === undefined ? {} : { out }) }, context), formatMergePlan);
+      return perform(options, async (context) => {
+        if (out === undefined) throw failure('usage', { message: 'Name the folder to write with --out FOLDER, or pass --plan to see what would be done.' });
+        return (await import('./operations/merge')).run({ ...params, out }, context);
+      }, formatMerge);
     });
   return root;
 }

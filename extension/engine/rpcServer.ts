@@ -14,7 +14,7 @@ import { throttleProgress } from './rpcProgress';
 export const CANCEL_GRACE_MS = 200;
 
 /** Long work that lets interactive requests go first. */
-const BATCH_METHODS: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation']);
+const BATCH_METHODS: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'merge/run']);
 
 export interface RpcServerOptions {
   readonly connection: MessageConnection;

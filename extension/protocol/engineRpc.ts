@@ -1,8 +1,10 @@
 import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, DeviceName, ExpertDetail, HeatmapTile, InspectDocument, LayerPicture, LayerResult, ModelFacts, PartitionMethod, TensorStatistics, TensorTile } from './documents';
 import type { ErrorRecord } from './errors';
+import type { CheckedRecipe, MergeDocument, MergeMethodFacts, MergeOptions, MergePlanDocument } from './merge';
 import type { Progress } from './progress';
 import type { LibraryFacts, LibraryOverlaps, LibraryRequest } from './routingLibrary';
 import type { RoutableKind, RouteRequest, RouterName, RoutingComparisonResult, RoutingResult, RoutingSlice, RoutingSummary, RoutingVariant, TrainedVersusKeys } from './routing';
+import type { TransferDocument, TransferPlan, TransferRequest } from './transfer';
 
 export interface AnalyzeOptions {
   /** .txt or .jsonl; undefined = the default probe set. */
@@ -81,6 +83,20 @@ export interface EngineRequests {
   'routing/library': [LibraryRequest, LibraryFacts];
   /** How the adapters lie to each other at one linear map (a `sites[].id` of `routing/library`). */
   'routing/libraryOverlaps': [LibraryRequest & { site: string }, LibraryOverlaps];
+  /** Every merge method with its formula and parameters; never changes. */
+  'merge/methods': [Record<string, never>, readonly MergeMethodFacts[]];
+  /** Checks a recipe's text without opening a model; where `file` is given, also whether its models are found. */
+  'merge/check': [{ text: string; file?: string; folders?: readonly string[] }, CheckedRecipe];
+  /** What a merge would do: opens every model, reads headers only. With `path`, whether the result may be written there. */
+  'merge/plan': [{ text: string; file: string; folders?: readonly string[]; path?: string; options?: MergeOptions }, MergePlanDocument];
+  /** Merges into the folder `path`. What an interrupted run had finished is not done again. */
+  'merge/run': [{ run: string; text: string; file: string; path: string; data?: string; options?: MergeOptions }, MergeDocument];
+  /** What a transfer would do; runs nothing. */
+  'transfer/plan': [{ request: TransferRequest }, TransferPlan];
+  /** Carries a module and writes it to the folder `path`, which appears whole or not at all. */
+  'transfer/run': [{ run: string; request: TransferRequest; path: string; overwrite?: boolean }, TransferDocument];
+  /** Writes the report of a finished transfer. */
+  'transfer/html': [{ document: TransferDocument; out: string }, { file: string }];
   'tensors/statistics': [{ path: string; names: string[] }, TensorStatistics[]];
   'tensors/tile': [{ path: string; name: string; leading: number[]; width: number; height: number }, TensorTile];
   'store/clear': [Record<string, never>, { bytes: number }];

@@ -19,5 +19,8 @@ export const mergeErrors = {
   'merge/tokenizer': define<{ model: string; reason: string }>(EXIT.input, (a) => `The tokenizer of ${a.model} cannot be used for the merge: ${a.reason}.`),
   'merge/lora': define<{ lora: string; model: string; reason: string }>(EXIT.input, (a) => `${a.lora} cannot be merged into ${a.model}: ${a.reason}.`),
   'merge/no-threads': define<{ reason: string }>(EXIT.cannot, (a) => `The merge's helper threads could not run: ${a.reason}. Try again with --threads 1; if it stays, please report it.`),
-  'merge/thread': define<{ tensor: string; reason: string }>(EXIT.cannot, (a) => `Merging tensor "${a.tensor}" failed: ${a.reason}. The finished part is kept; run the same command again to go on.`),
+  'merge/thread': define<{ tensor: string; reason: string }>(EXIT.cannot, (a) => `Merging tensor "${a.tensor}" failed: ${a.reason}. Nothing was left behind.`),
+  'merge/no-recipe': define<Record<string, never>>(EXIT.usage, () => 'No merge recipe is open. Open a .yml file with merge_method, or select two or more models in the explorer and choose "Modulens: Merge...".'),
+  'merge/too-few': define<{ count: number }>(EXIT.usage, (a) => `${a.count === 1 ? 'One model' : 'No model'} was chosen. Choose two or more checkpoints, or two or more modules.`),
+  'merge/mixed': define<Record<string, never>>(EXIT.usage, () => 'Checkpoints and modules cannot be compared with each other. Choose checkpoints only, or modules only.'),
 } as const;
