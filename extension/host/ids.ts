@@ -27,6 +27,14 @@ export const COMMANDS = {
   comparePinned: 'modulens.comparePinned',
   openRouting: 'modulens.openRouting',
   whyExpert: 'modulens.whyExpert',
+  muteExpert: 'modulens.muteExpert',
+  forceExpert: 'modulens.forceExpert',
+  whatIfTemperature: 'modulens.whatIfTemperature',
+  resetWhatIf: 'modulens.resetWhatIf',
+  checkRecipe: 'modulens.checkRecipe',
+  previewMerge: 'modulens.previewMerge',
+  merge: 'modulens.merge',
+  compareForMerging: 'modulens.compareForMerging',
   transferModule: 'modulens.transferModule',
   showTransferReport: 'modulens.showTransferReport',
 } as const;
@@ -71,14 +79,16 @@ export interface ContextTypes {
   /** Paths of folders that hold a whole checkpoint, for `resourcePath in` and `resourceDirname in`. */
   'modulens.checkpointFolders': readonly string[];
   'modulens.analysisRunning': boolean;
-  /** Paths of folders that hold a PEFT module. */
-  'modulens.moduleFolders': readonly string[];
   /** The view has looked at the workspace at least once (before that the welcome text would be premature). */
   'modulens.scanned': boolean;
   /** The active text editor shows routing. */
   'modulens.routingActive': boolean;
+  /** Paths of folders that hold a PEFT module. */
+  'modulens.moduleFolders': readonly string[];
+  /** The active text editor holds a merge recipe. */
+  'modulens.recipeActive': boolean;
 }
-export const CONTEXT_KEYS = ['modulens.checkpointFolders', 'modulens.analysisRunning', 'modulens.scanned', 'modulens.routingActive', 'modulens.moduleFolders'] as const satisfies readonly (keyof ContextTypes)[];
+export const CONTEXT_KEYS = ['modulens.checkpointFolders', 'modulens.analysisRunning', 'modulens.scanned', 'modulens.routingActive', 'modulens.moduleFolders', 'modulens.recipeActive'] as const satisfies readonly (keyof ContextTypes)[];
 
 export const VIEW_CONTAINER = 'modulens';
 export const CHECKPOINTS_VIEW = 'modulens.checkpoints';
@@ -89,6 +99,7 @@ export const TENSORS_EDITOR_OPTION = 'modulens.tensorsOther';
 export const ANALYSIS_PANEL = 'modulens.analysis';
 export const ROUTING_PANEL = 'modulens.routing';
 export const TRANSFER_PANEL = 'modulens.transfer';
+export const MERGE_PANEL = 'modulens.mergeInspector';
 /** Languages that "Show routing" is offered on; the command works on any text. */
 export const ROUTING_LANGUAGES = ['plaintext', 'markdown', 'jsonl', 'jsonlines', 'json-lines'] as const;
 export const WALKTHROUGH = 'start';

@@ -1,8 +1,9 @@
 import type { AnalysisDocument, AnalysisHead, InspectDocument, LayerResult } from './documents';
+import type { MergePageState, RecipeWish } from './mergePage';
 import type { AnalyzeOptions, EngineMethod, EngineParams, EngineResult } from './engineRpc';
 import type { ErrorRecord } from './errors';
 import type { Progress } from './progress';
-import type { RoutingResult, RoutingSelection, RoutingSummary } from './routing';
+import type { RoutingResult, RoutingSelection, RoutingSummary, WhatIf } from './routing';
 import type { LayerRule, TransferMethodName } from './transfer';
 import type { TransferChoice, TransferPageState } from './transferPage';
 
@@ -22,6 +23,7 @@ export type HostMessage =
   | { readonly type: 'routing/state'; readonly state: RunState; readonly source: string; readonly model: string; readonly result: RoutingResult | null; readonly summary: RoutingSummary | null; readonly texts: readonly string[]; readonly modules?: string | null; readonly stale: boolean; readonly staleTokens?: readonly (readonly [number, number])[] | null; readonly error: ErrorRecord | null }
   | { readonly type: 'routing/selection'; readonly selection: RoutingSelection }
   | { readonly type: 'transfer/state'; readonly state: TransferPageState }
+  | { readonly type: 'merge/state'; readonly state: MergePageState }
   | { readonly type: 'reply'; readonly id: number; readonly result?: unknown; readonly error?: ErrorRecord }
   | { readonly type: 'reveal'; readonly layer?: number; readonly expert?: number };
 
@@ -45,6 +47,8 @@ export type PageMessage =
   | { readonly type: 'routing/select'; readonly selection: RoutingSelection }
   /** Show the token in the editor. */
   | { readonly type: 'routing/reveal'; readonly token: number }
+  /** Change something on purpose, or nothing any more; the trace comes by `routing/state`, its head says so. */
+  | { readonly type: 'routing/whatIf'; readonly whatIf: WhatIf | null }
   /** Ask for another router, model or set of layers. */
   | { readonly type: 'routing/choose' }
   /** Let the user pick another module, base, text or folder; the plan is made again. */
@@ -57,6 +61,12 @@ export type PageMessage =
   | { readonly type: 'transfer/openModule' }
   /** Show a row of the data file in an editor. */
   | { readonly type: 'transfer/reveal'; readonly row: number }
+  /** Let the user pick the base, or other models. */
+  | { readonly type: 'merge/choose'; readonly what: 'base' | 'models' }
+  /** Write a recipe for what is compared and open it in an editor. */
+  | { readonly type: 'merge/write'; readonly wish: RecipeWish }
+  /** Merge by the recipe that the page belongs to. */
+  | { readonly type: 'merge/merge' }
   | { readonly type: 'copy'; readonly text: string }
   | { readonly type: 'fault'; readonly message: string };
 

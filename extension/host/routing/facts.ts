@@ -1,6 +1,7 @@
 import { NEAR_TIE, type RoutingHead } from '../../protocol/routing';
 import { type ExpertName, type Names, nameExpert, siteTitle } from './palette';
 import type { TraceView } from './traceView';
+import { whatIfText } from './whatIf';
 
 /** One expert of a token, as hovers and lists show it. */
 export interface ExpertFacts extends ExpertName {
@@ -30,6 +31,8 @@ export interface TokenFacts {
   readonly uncertain: boolean;
   readonly site: string;
   readonly router: string;
+  /** What was changed on purpose, and what that did; null: nothing. */
+  readonly whatIf: { readonly title: string; readonly says: string } | null;
   readonly experts: readonly ExpertFacts[];
   readonly margin: number;
   readonly nearTie: boolean;
@@ -82,6 +85,7 @@ export function tokenFacts(trace: TraceView, site: number, token: number, names:
     uncertain: uncertain === true,
     site: siteTitle(head, site),
     router: routerTitle(head, site),
+    whatIf: head.whatIf ? { title: whatIfText(head, names), says: head.whatIf.says } : null,
     experts,
     margin,
     nearTie: margin < NEAR_TIE,
@@ -133,6 +137,7 @@ export function factLines(facts: TokenFacts): readonly { readonly label: string;
   return [
     { label: `Token ${quote(facts.text)}`, detail: `token ${facts.position} of ${facts.of}, id ${facts.id}${part}${facts.uncertain ? ', place in the text uncertain' : ''}` },
     { label: `${facts.site}, ${facts.router}`, detail: facts.provenance },
+    ...(facts.whatIf ? [{ label: `What if: ${facts.whatIf.title}`, detail: facts.whatIf.says }] : []),
     ...facts.experts.slice(0, Math.max(SHOWN_EXPERTS, facts.experts.filter(({ chosen }) => chosen).length)).map((expert, i) => ({ label: `${i + 1}. expert ${expert.label}`, detail: `weight ${fixed(expert.weight)}${expert.logit === null ? '' : `, logit ${fixed(expert.logit)}`}${expert.chosen ? ', chosen' : ''}` })),
     { label: `Margin ${fixed(facts.margin)}${facts.nearTie ? ', a near tie' : ''}`, detail: `between the first and the second expert${facts.chance ? `; ${facts.chance}` : ''}` },
     { label: `Entropy ${fixed(facts.entropy)} nats`, detail: facts.mostEntropy === null ? '' : `of at most ${fixed(facts.mostEntropy)}` },

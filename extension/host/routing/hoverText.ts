@@ -27,14 +27,14 @@ export function hoverMarkdown(facts: TokenFacts, links: readonly HoverLink[], id
   ];
   const margin = `margin ${fixed(facts.margin)}${facts.nearTie ? ' (near tie)' : ''}`;
   const entropy = `entropy ${fixed(facts.entropy)}${facts.mostEntropy === null ? '' : ` of ${fixed(facts.mostEntropy)}`} nats`;
-  const head = `${codeSpan(visible(facts.text))} &ensp;token ${facts.position} of ${facts.of} · ${escapeMarkdown(facts.site)} · ${escapeMarkdown(facts.router)}${pager ? ` · ${pager}` : ''}`;
+  const head = `${codeSpan(visible(facts.text))} &ensp;token ${facts.position} of ${facts.of} · ${escapeMarkdown(facts.site)} · ${escapeMarkdown(facts.router)}${facts.whatIf ? ` · **what if:** ${escapeMarkdown(facts.whatIf.title)}` : ''}${pager ? ` · ${pager}` : ''}`;
   return [
     head,
     table.join('\n'),
     [margin, entropy, facts.chance, facts.uncertain ? 'place in the text uncertain' : ''].filter((part) => part !== '').join(' · '),
     stripMarkdown(facts.strip, shade),
     '---',
-    links.map(({ title, command }) => `[${title}](command:${command}?${encodeURIComponent(JSON.stringify([id]))})`).join(' · '),
+    links.map(({ title, command }) => `[${escapeMarkdown(title)}](command:${command}?${encodeURIComponent(JSON.stringify([id]))})`).join(' · '),
   ].join('\n\n');
 }
 

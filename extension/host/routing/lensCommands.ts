@@ -5,8 +5,9 @@ import { chooseRouting } from './chooseRouting';
 import { offsetOf } from './blocks';
 import type { LensEntry, RoutingLens, TokenPlace } from './routingLens';
 import { comparePinned, describeToken, whyExpert } from './tokenLists';
+import { changeExpert, changeTemperature, resetWhatIf } from './whatIfCommands';
 
-type LensCommandId = (typeof COMMANDS)['showRouting' | 'clearRouting' | 'chooseRouting' | 'previousRoutingLayer' | 'nextRoutingLayer' | 'previousSwitch' | 'nextSwitch' | 'describeRouting' | 'pinToken' | 'comparePinned' | 'openRouting' | 'whyExpert'];
+type LensCommandId = (typeof COMMANDS)['showRouting' | 'clearRouting' | 'chooseRouting' | 'previousRoutingLayer' | 'nextRoutingLayer' | 'previousSwitch' | 'nextSwitch' | 'describeRouting' | 'pinToken' | 'comparePinned' | 'openRouting' | 'whyExpert' | 'muteExpert' | 'forceExpert' | 'whatIfTemperature' | 'resetWhatIf'];
 type LensCommand = (context: { readonly lens: RoutingLens }, target: unknown) => Promise<void>;
 
 /** Commands of the lens. A target is a document (menus, lenses), a token's id (hover links), or nothing: then the cursor counts. */
@@ -29,6 +30,16 @@ export const LENS_COMMANDS: Readonly<Record<LensCommandId, LensCommand>> = {
   [COMMANDS.nextSwitch]: async ({ lens }, target) => goToSwitch(lens, target, 1),
   [COMMANDS.describeRouting]: async ({ lens }, target) => describeToken(lens, placeFor(lens, target)),
   [COMMANDS.whyExpert]: async ({ lens }, target) => whyExpert(lens, placeFor(lens, target)),
+  [COMMANDS.muteExpert]: async ({ lens }, target) => changeExpert(placeFor(lens, target), 'mute'),
+  [COMMANDS.forceExpert]: async ({ lens }, target) => changeExpert(placeFor(lens, target), 'force'),
+  [COMMANDS.whatIfTemperature]: async ({ lens }, target) => {
+    const entry = entryOf(lens, target);
+    if (entry) await changeTemperature(entry);
+  },
+  [COMMANDS.resetWhatIf]: async ({ lens }, target) => {
+    const entry = entryOf(lens, target);
+    if (entry?.document.whatIf) await resetWhatIf(entry);
+  },
   [COMMANDS.comparePinned]: async ({ lens }, target) => comparePinned(lens, placeFor(lens, target)),
   [COMMANDS.pinToken]: async ({ lens }, target) => {
     const place = placeFor(lens, target);
@@ -56,6 +67,11 @@ function uriOf(target: unknown): vscode.Uri | undefined {
 function entryFor(lens: RoutingLens, target: unknown): LensEntry | undefined {
   const uri = uriOf(target);
   return uri ? lens.entryOf(uri) : lens.active;
+}
+
+/** The document of a hover link, of a lens or menu, or of the active editor. */
+function entryOf(lens: RoutingLens, target: unknown): LensEntry | undefined {
+  return (typeof target === 'string' ? lens.handles.get(target)?.entry : undefined) ?? entryFor(lens, target);
 }
 
 function failureOf(entry: LensEntry): Error {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type ErrorRecord, failure, ModulensError, toErrorRecord } from '../../protocol/errors';
 import type { RunState } from '../../protocol/pageMessages';
 import type { Progress } from '../../protocol/progress';
-import type { RoutingHead, RoutingResult, RoutingSummary } from '../../protocol/routing';
+import type { RoutingHead, RoutingResult, RoutingSummary, WhatIf } from '../../protocol/routing';
 import { type Disposable, Disposables, Emitter } from '../disposables';
 import type { EngineClient } from '../engineClient';
 import type { EngineNotification } from '../engineProcess';
@@ -50,6 +50,8 @@ export class LensDocument implements Disposable {
   /** Newest step of the run; null before the first and when nothing runs. */
   progress: Progress | null = null;
   names: Names = null;
+  /** What is changed on purpose; null: the model as it is. */
+  whatIf: WhatIf | null = null;
   private summaries: { readonly key: string; readonly summary: RoutingSummary } | null = null;
   page: PageResult | null = null;
   /** Characters at the end of the document that are not routed. */
@@ -127,7 +129,10 @@ export class LensDocument implements Disposable {
     this.cancel();
     const changed = choice.path !== this.choice.path || choice.router !== this.choice.router || choice.modules !== this.choice.modules;
     if (choice.path !== this.choice.path) this.windowCharacters = Infinity;
-    if (changed) this.names = null;
+    if (changed) {
+      this.names = null;
+      this.whatIf = null;
+    }
     this.choice = choice;
     const mine = (this.run = { id: randomUUID(), controller: new AbortController() });
     this.error = null;
@@ -146,6 +151,19 @@ export class LensDocument implements Disposable {
       this.error = cancelled ? null : toErrorRecord(error);
       this.enter(cancelled ? 'cancelled' : 'failed');
     }
+  }
+
+  /** Routes again with something changed on purpose, or as the model is. What cannot be done is given back, and what was shown stays. */
+  async setWhatIf(whatIf: WhatIf | null): Promise<ErrorRecord | null> {
+    const before = this.whatIf;
+    this.whatIf = whatIf;
+    await this.route();
+    const { error } = this;
+    if (error?.code !== 'routing/what-if') return null;
+    this.whatIf = before;
+    this.error = null;
+    this.enter(this.page ? 'done' : 'cancelled');
+    return error;
   }
 
   /** The document has changed: what the edit touches is stale at once and routed again after a rest. */
@@ -203,7 +221,7 @@ export class LensDocument implements Disposable {
     const { text } = block.block;
     try {
       this.enter('running');
-      const result = await this.engine.request('routing/update', { session: block.session, request: routeRequest(this.choice, this.settings(), [block.block]) }, controller.signal);
+      const result = await this.engine.request('routing/update', { session: block.session, request: routeRequest(this.choice, this.settings(), [block.block], this.whatIf) }, controller.signal);
       if (block.request !== controller) return;
       if ((result.head.records[0]?.cut ?? 0) > 0 && this.kind === 'text') return void this.route();
       const trace = new TraceView(result);
@@ -238,7 +256,7 @@ export class LensDocument implements Disposable {
       if (text.includes('\0')) throw failure('routing/binary', { name: this.name });
       const { blocks, left } = splitDocument(text, this.kind, this.windowCharacters);
       if (blocks.length === 0) throw failure('routing/empty', {});
-      const result = await this.engine.request('routing/run', { run: mine.id, request: routeRequest(this.choice, this.settings(), blocks) }, signal);
+      const result = await this.engine.request('routing/run', { run: mine.id, request: routeRequest(this.choice, this.settings(), blocks, this.whatIf) }, signal);
       const trace = new TraceView(result);
       const again = this.kind === 'text' && round + 1 < MOST_ROUNDS && this.shrinkWindows(result.head, blocks);
       const names = again ? null : this.askNames(result, signal);
@@ -295,7 +313,8 @@ export class LensDocument implements Disposable {
       const summary = await this.engine.request('routing/summary', { key }, signal);
       if (signal.aborted) return;
       this.summaries = { key, summary };
-      this.names = namingOf(head, summary);
+      // In a what-if experts keep the names that they have in the model as it is.
+      if (!head.whatIf || this.names === null) this.names = namingOf(head, summary);
       this.change.fire();
     } catch {
       // A trace that is gone by now, or a stopped engine: whatever needs it next says so.

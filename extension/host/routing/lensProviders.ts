@@ -6,9 +6,9 @@ import { offsetOf } from './blocks';
 import type { BlockState } from './blockState';
 import { isHighContrast, themeShade } from './decorations';
 import { kindOf } from './documentKind';
-import { tokenFacts } from './facts';
+import { type TokenFacts, tokenFacts } from './facts';
 import { fencesOf } from './fences';
-import { hoverMarkdown } from './hoverText';
+import { type HoverLink, hoverMarkdown } from './hoverText';
 import { blockFacts, type BlockFacts, blockTitle, plural, shortTitle } from './lensText';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { spanAt, tokensAtSpan } from './spanIndex';
@@ -22,6 +22,12 @@ const LINKS = [
   { title: 'Next switch', command: COMMANDS.nextSwitch },
   { title: 'Why', command: COMMANDS.whyExpert },
 ] as const;
+/** Links that change something on purpose: the first expert's, a temperature's, and the way back. */
+function whatIfLinks({ experts, strip }: TokenFacts, changed: boolean): readonly HoverLink[] {
+  const first = experts[0]?.label;
+  const named = first === undefined || strip.length === 0 || experts.length < 2 ? [] : [{ title: `What if not ${first}`, command: COMMANDS.muteExpert }, { title: `Only ${first}`, command: COMMANDS.forceExpert }];
+  return [...named, { title: 'Temperature', command: COMMANDS.whatIfTemperature }, ...(changed ? [{ title: 'End the what-if', command: COMMANDS.resetWhatIf }] : [])];
+}
 /** Lenses of one document: more would be a wall of text. */
 const MOST_LENSES = 256;
 
@@ -83,9 +89,13 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
   private tokenHover(lens: RoutingLens, entry: LensEntry, block: BlockState, token: number, pager: string): vscode.MarkdownString {
     const { document } = entry;
     const facts = tokenFacts(block.trace!, document.site, token, document.names);
-    const text = new vscode.MarkdownString(hoverMarkdown(facts, LINKS, lens.handles.add({ entry, block, token }), themeShade(), pager));
+    const { site } = document;
+    const first = block.trace!.top(site, token);
+    const links = [...LINKS, ...whatIfLinks(facts, document.whatIf !== null)];
+    const place = { entry, block, token, ...(first < 0 ? {} : { at: { site, expert: first } }) };
+    const text = new vscode.MarkdownString(hoverMarkdown(facts, links, lens.handles.add(place), themeShade(), pager));
     text.supportHtml = true;
-    text.isTrusted = { enabledCommands: LINKS.map(({ command }) => command) };
+    text.isTrusted = { enabledCommands: links.map(({ command }) => command) };
     return text;
   }
 
@@ -100,6 +110,7 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
       if (block.trace) add(line, this.titleOf(entry, block, blocks.length > 1 && entry.document.kind === 'text' ? `part ${i + 1} of ${blocks.length} (the context holds no more) \u00b7 ` : ''), COMMANDS.chooseRouting);
       if (block.trace) add(line, 'Open in heatmap', COMMANDS.openRouting);
       if (i === 0) add(line, 'Clear', COMMANDS.clearRouting);
+      if (i === 0 && entry.document.whatIf) add(line, 'End the what-if', COMMANDS.resetWhatIf);
     });
     if (blocks.length === 0) add(0, 'Clear', COMMANDS.clearRouting);
     if (entry.document.left > 0) add(Math.max(0, entry.document.lines.lineOf(entry.document.text.length - entry.document.left)), `${plural(entry.document.left, 'character')} from here on are not routed: the text is longer than what is routed at once`, COMMANDS.chooseRouting);

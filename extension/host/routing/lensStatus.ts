@@ -7,6 +7,7 @@ import type { LensDocument } from './lensDocument';
 import { CHANNEL_WORDS, type LensState, plural, statusText } from './lensText';
 import type { Painted } from './painter';
 import type { Channel } from './tints';
+import { whatIfText } from './whatIf';
 
 /** The lens' status bar item: layer, router, what the tint means, how much or in which state. A click chooses. */
 export class LensStatus extends Disposables {
@@ -30,6 +31,8 @@ export class LensStatus extends Disposables {
     const tooltip = new vscode.MarkdownString('', true);
     if (state.kind === 'failed') tooltip.appendText(state.message).appendMarkdown('\n\n');
     tooltip.appendText(CHANNEL_WORDS[channel]).appendMarkdown('\n\n');
+    const { head } = document;
+    if (head?.whatIf) tooltip.appendText(`What if: ${whatIfText(head, document.names)}. ${head.whatIf.says}`).appendMarkdown('\n\n');
     if (painted?.granularity === 'word' && isHighContrast(themeShade())) tooltip.appendText('In high contrast a letter stands before a word and an underline gives the strength (dotted, dashed, solid, double); + is an expert without a letter of its own. Each word has the mark of most of its characters; hovers and lists tell its tokens.').appendMarkdown('\n\n');
     else if (painted && painted.granularity !== 'token') tooltip.appendText(`Too many tokens are in view, so each ${painted.granularity} has one tint: the one that most of it has.`).appendMarkdown('\n\n');
     if (document.left > 0) tooltip.appendText(`The last ${plural(document.left, 'character')} are not routed: the text is longer than what is routed at once.`).appendMarkdown('\n\n');

@@ -3,6 +3,7 @@ import { chanceShare, fixed, percent, routerTitle, sitesOfKind } from './facts';
 import { type Names, nameExpert, siteTitle } from './palette';
 import { type Channel, type Granularity, relativeWeight } from './tints';
 import type { TraceView } from './traceView';
+import { whatIfText } from './whatIf';
 
 /** What is said above a block. */
 export interface BlockFacts {
@@ -13,6 +14,8 @@ export interface BlockFacts {
   readonly switches: number;
   /** Switches that the same experts in random order would make, on average. */
   readonly switchesByChance: number;
+  /** What was changed on purpose; empty: nothing. */
+  readonly whatIf: string;
 }
 
 /** Counts first experts over tokens that have a place in the text. */
@@ -41,13 +44,14 @@ export function blockFacts(trace: TraceView, site: number, tokens: readonly numb
     stale: ends.filter((end) => end > fresh).length,
     most: best ? { label: nameExpert(head, site, best[0], names).label, share: best[1] / routed } : null,
     switches,
+    whatIf: whatIfText(head, names),
     switchesByChance: routed > 1 ? (routed - 1) * (1 - equal / (routed * (routed - 1))) : 0,
   };
 }
 
 /** `avg-k k = 2 of 8 at L7 · 39 tokens · mostly B 77 % (chance 12.5 %) · 12 switches (21 in random order)` */
 export function blockTitle(head: RoutingHead, site: number, facts: BlockFacts, cut: number): string {
-  const parts = [`${routerTitle(head, site)} at ${siteTitle(head, site)}`, plural(facts.tokens, 'token')];
+  const parts = [...(facts.whatIf ? [`what if: ${facts.whatIf}`] : []), `${routerTitle(head, site)} at ${siteTitle(head, site)}`, plural(facts.tokens, 'token')];
   if (facts.stale > 0) parts.push(`${facts.stale} of them stale`);
   if (facts.most) parts.push(`${facts.most.share > 0.3 ? 'mostly' : 'most often'} ${facts.most.label} ${percent(facts.most.share)} (chance ${percent(chanceShare(head, site))})`);
   if (facts.stale === 0) parts.push(`${plural(facts.switches, 'switch', 'switches')} (${Math.round(facts.switchesByChance)} in random order)`);
@@ -57,7 +61,7 @@ export function blockTitle(head: RoutingHead, site: number, facts: BlockFacts, c
 
 /** The same for a place with little room: `L7 · 39 tokens · mostly B 77 % (chance 12.5 %)` */
 export function shortTitle(head: RoutingHead, site: number, facts: BlockFacts): string {
-  const parts = [siteTitle(head, site), facts.stale > 0 ? `${facts.stale} of ${plural(facts.tokens, 'token')} stale` : plural(facts.tokens, 'token')];
+  const parts = [...(facts.whatIf ? ['what if'] : []), siteTitle(head, site), facts.stale > 0 ? `${facts.stale} of ${plural(facts.tokens, 'token')} stale` : plural(facts.tokens, 'token')];
   if (facts.most) parts.push(`${facts.most.share > 0.3 ? 'mostly' : 'most often'} ${facts.most.label} ${percent(facts.most.share)} (chance ${percent(chanceShare(head, site))})`);
   return parts.join(' \u00b7 ');
 }
@@ -116,6 +120,7 @@ export function statusText({ head, site, router, channel, state }: StatusFacts):
   const parts: string[] = [];
   if (head?.sites[site]) parts.push(`${siteTitle(head, site)} of ${new Set(head.sites.map(({ layer }) => layer)).size}`);
   parts.push(router);
+  if (head?.whatIf) parts.push('what if');
   if (head) parts.push(`tint: ${channel}`);
   parts.push(stateText(state));
   const icon = state.kind === 'starting' || state.kind === 'running' ? 'loading~spin' : state.kind === 'failed' ? 'warning' : state.kind === 'stale' ? 'sync' : 'layers';

@@ -39,6 +39,8 @@ export interface TokenPlace {
   readonly block: BlockState;
   /** Number in the block's trace. */
   readonly token: number;
+  /** The expert that a link names, and its site. */
+  readonly at?: { readonly site: number; readonly expert: number };
 }
 
 /** The Routing Lens: routing on the text of any editor, after the user asked for it. */

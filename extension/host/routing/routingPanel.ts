@@ -9,6 +9,7 @@ import { chooseRouting } from './chooseRouting';
 import { rangesOfToken } from './painter';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { checkedSelection } from './selection';
+import { checkedWhatIf } from './whatIf';
 
 const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained', 'routing/compare', 'routing/library', 'routing/libraryOverlaps'];
 /** States are sent at most this often; selections go at once. */
@@ -119,6 +120,11 @@ export class RoutingPanel extends Disposables {
         return this.select(message.selection);
       case 'routing/reveal':
         return this.reveal(message.token, false);
+      case 'routing/whatIf': {
+        const error = await document.setWhatIf(checkedWhatIf(message.whatIf));
+        if (error) throw new Error(error.message);
+        return;
+      }
       case 'routing/choose':
         return chooseRouting(this.lens, this.entry);
       case 'showLog':

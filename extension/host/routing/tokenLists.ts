@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { failure } from '../../protocol/errors';
-import { compareLines, whyLines } from './comparisons';
+import type { RoutingHead } from '../../protocol/routing';
+import { type AdaptersAtSite, compareLines, whyLines } from './comparisons';
 import { factLines, quote, tokenFacts } from './facts';
 import type { Names } from './palette';
 import type { RoutingLens, TokenPlace } from './routingLens';
@@ -19,10 +20,23 @@ export async function describeToken(_lens: RoutingLens, place: TokenPlace): Prom
 }
 
 /** Why the first expert is the first: scores, what lies between, and how a weight comes from a score. */
-export async function whyExpert(_lens: RoutingLens, place: TokenPlace): Promise<void> {
+export async function whyExpert(lens: RoutingLens, place: TokenPlace): Promise<void> {
   const { trace, site, names } = known(place);
   const facts = tokenFacts(trace, site, place.token, names);
-  await showLines(`Why ${facts.experts[0]?.label ?? 'no expert'} for ${quote(facts.text)} at ${facts.site}`, whyLines(trace, site, place.token, facts));
+  await showLines(`Why ${facts.experts[0]?.label ?? 'no expert'} for ${quote(facts.text)} at ${facts.site}`, whyLines(trace, site, place.token, facts, await adaptersAt(lens, place, trace.head, site)));
+}
+
+/** What the weights of the adapters say that a token chose between; null for other routers, and where they cannot be read any more. */
+async function adaptersAt({ services }: RoutingLens, { entry }: TokenPlace, { sites }: RoutingHead, site: number): Promise<AdaptersAtSite | null> {
+  const { path, modules } = entry.document.choice, { id, kind, layer } = sites[site];
+  if (kind !== 'library' || modules === undefined) return null;
+  try {
+    const library = await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: 'Modulens: reading the adapters\u2019 weights' }, () => services.engine.request('routing/library', { path, modules, layers: String(layer) }));
+    return { library, site: id };
+  } catch (error) {
+    services.log.warn(`adapters of ${modules}: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
 }
 
 /** The token beside the pinned ones, layer by layer. */

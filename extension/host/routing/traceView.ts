@@ -66,6 +66,12 @@ export class TraceView {
     return slice ? slice.entropies[this.row(slice, site, token)] : Number.NaN;
   }
 
+  /** Length of what the site reads, where scores grow with it (Arrow); null elsewhere. */
+  norm(site: number, token: number): number | null {
+    const slice = this.slices[site];
+    return slice?.norms ? slice.norms[this.row(slice, site, token)] : null;
+  }
+
   /** All kept slots, best first. */
   slots(site: number, token: number): readonly SlotFacts[] {
     const slice = this.slices[site];

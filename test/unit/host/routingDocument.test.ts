@@ -264,3 +264,50 @@ describe('choices', () => {
     expect([document.siteId, document.selection.value.pinned, document.state]).toEqual(['blocks.2.ffn', [], 'done']);
   });
 });
+
+describe('a what-if', () => {
+  const mute = { mute: [{ expert: 'B', site: 'blocks.1.ffn' }] };
+  const requests = (): (RouteRequest | undefined)[] => engine.asked.filter(({ method }) => method === 'routing/run' || method === 'routing/update').map(({ params }) => params.request as RouteRequest);
+
+  it('is asked for with every request from then on, keeps the names of experts, and ends', async () => {
+    open(TEXT);
+    let done: Promise<unknown> = document.route();
+    await answer();
+    await done;
+    const { names } = document;
+    done = document.setWhatIf(mute);
+    await answer();
+    expect(await done).toBeNull();
+    document.edit(`${TEXT} five`);
+    await vi.advanceTimersByTimeAsync(QUIET_MS + 1);
+    await answer();
+    expect(requests().map((request) => request?.whatIf)).toEqual([undefined, mute, mute]);
+    expect(document.names?.letters).toEqual(names?.letters);
+    done = document.setWhatIf(null);
+    await answer();
+    await done;
+    expect(requests().at(-1)).not.toHaveProperty('whatIf');
+  });
+
+  it('that cannot be routed is given back, and what was shown stays', async () => {
+    open(TEXT);
+    const first = document.route();
+    await answer();
+    await first;
+    const { page } = document, done = document.setWhatIf(mute), asked = engine.asked.at(-1);
+    asked?.reject(failure('routing/what-if', { reason: 'no expert would be left' }));
+    expect((await done)?.message).toContain('no expert would be left');
+    expect([document.whatIf, document.error, document.state, document.page]).toEqual([null, null, 'done', page]);
+  });
+
+  it('does not outlive a change of router', async () => {
+    open(TEXT);
+    const first = document.setWhatIf(mute);
+    await answer();
+    await first;
+    const done = document.route({ path: '/m', router: 'similarity' });
+    await answer();
+    await done;
+    expect([document.whatIf, requests().at(-1)?.whatIf]).toEqual([null, undefined]);
+  });
+});

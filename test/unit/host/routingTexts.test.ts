@@ -5,6 +5,9 @@ import { codeSpan, escapeMarkdown, hoverMarkdown } from '../../../extension/host
 import { blockFacts, blockTitle, depthBars, lineSummary, plural, statusText } from '../../../extension/host/routing/lensText';
 import { siteTitle } from '../../../extension/host/routing/palette';
 import { checkedSelection, SharedSelection } from '../../../extension/host/routing/selection';
+import { alone, checkedWhatIf, muted, namedExpert, tempered, whatIfText } from '../../../extension/host/routing/whatIf';
+import type { RoutingHead } from '../../../extension/protocol/routing';
+import type { LibraryFacts } from '../../../extension/protocol/routingLibrary';
 import { TraceView } from '../../../extension/host/routing/traceView';
 import { expertOf, resultOf, sliceOf, type SampleOptions } from './routingSamples';
 
@@ -167,3 +170,70 @@ describe('the selection that page and editor share', () => {
 function permutations<T>(values: readonly T[]): T[][] {
   return values.length <= 1 ? [[...values]] : values.flatMap((value, i) => permutations([...values.slice(0, i), ...values.slice(i + 1)]).map((rest) => [value, ...rest]));
 }
+
+describe('why an adapter', () => {
+  const labels = ['law', 'maths', 'code', 'notes'], result = resultOf(['one two'], { site: { kind: 'library', labels, id: 'blocks.0.attention.q', semantics: 'truncated', k: 2 } }), view = new TraceView(result);
+  const numbers = (of: (adapter: number) => number): Float32Array => Float32Array.from(labels, (_, i) => of(i));
+  const library: LibraryFacts = {
+    schema: 'modulens-library-1', model: { hash: '', kind: '', name: '' }, library: '/l', genKnowSub: 'none', adapters: labels.map((name) => ({ name, base: null, rank: 4, parameters: 100, sites: 1, hardlyDetermined: 0 })), sites: [{ id: 'blocks.0.attention.q', layer: 0, module: 'attention.q' }],
+    facts: { rank: numbers(() => 4), scaling: numbers(() => 1), sigma1: numbers(() => 2.5), ratio: numbers((i) => [0.3, 0.95, 0, NaN][i]), energy: numbers((i) => [0.8, 0.5, 0, NaN][i]), stableRank: numbers(() => 1.25), frobenius: numbers((i) => [2.8, 3.5, 0, NaN][i]) },
+    similarity: [], byLayer: null, by: 'update', order: [], joinings: [], groupings: [], says: '', subtraction: null, skipped: [], warnings: [], seconds: 0,
+  };
+  const text = (adapters: Parameters<typeof whyLines>[4], norm = 4): string => {
+    const slice = sliceOf(result);
+    view.add({ ...slice, norms: new Float32Array(slice.margins.length).fill(norm) });
+    return whyLines(view, 0, 1, tokenFacts(view, 0, 1, null), adapters).map(({ label, detail }) => `${label}: ${detail}`).join('\n');
+  };
+
+  it('tells cosines, and how far each direction can be trusted', () => {
+    const found = text({ library, site: 'blocks.0.attention.q' });
+    expect(found).toMatch(/Cosine 0\.5 for \w+, 0\.25 for \w+.*length of what the linear map reads, 4\.00/);
+    expect(found).toMatch(/law: rank 4, norm 2\.8, first singular value 2\.5: second over first 0\.30, first holds 80 % of the squares: its direction is well determined/);
+    expect(found).toMatch(/maths: .*hardly determined: take its score with care/);
+    expect(found).toMatch(/code: .*untrained: its update is zero/);
+    expect(found).not.toMatch(/notes: rank/);
+  });
+
+  it('leaves out what is not known', () => {
+    expect(text(null)).not.toContain('rank 4');
+    expect(text(null, 0)).toContain('What the linear map reads here is zero');
+    expect(whyLines(traceOf(['one']), 0, 1, tokenFacts(traceOf(['one']), 0, 1, null)).some(({ label }) => label.startsWith('Cosine'))).toBe(false);
+  });
+});
+
+describe('what-ifs in the editor', () => {
+  const mute = [{ expert: 'B', site: 'blocks.1.ffn' }], result = resultOf(['one two three']), head: RoutingHead = { ...result.head, whatIf: { mute, temperature: 2, says: 'Neurons give nothing.' } };
+  const names = { letters: [[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 2, 3]], rank: [0, 1, 2, 3] };
+  const view = new TraceView({ ...result, head });
+  view.add(sliceOf(result));
+
+  it('are said wherever routing is, with experts as the editor names them', () => {
+    expect(whatIfText(head, names)).toBe('without A at L1; temperature 2');
+    expect(whatIfText(result.head, names)).toBe('');
+    const facts = tokenFacts(view, 1, 2, names);
+    expect(hoverMarkdown(facts, LINKS, 't', 'dark')).toContain('**what if:** without A at L1; temperature 2');
+    expect(factLines(facts).map(({ label, detail }) => `${label}: ${detail}`)).toContain('What if: without A at L1; temperature 2: Neurons give nothing.');
+    expect(blockTitle(head, 1, blockFacts(view, 1, [1, 2], Infinity, names), 0)).toMatch(/^what if: without A at L1; temperature 2 · avg-k/);
+    expect(statusText({ head, site: 1, router: 'avg-k', channel: 'weight', state: { kind: 'stale', tokens: 1 } })).toContain('avg-k · what if · tint');
+  });
+
+  it('grow and shrink by what is chosen', () => {
+    const B = { expert: 'B', site: 'blocks.1.ffn' }, C = { expert: 'C', site: 'blocks.1.ffn' }, law = { expert: 'law' };
+    expect(namedExpert(result.head, 1, 1)).toEqual(B);
+    expect(namedExpert({ ...result.head, sites: result.head.sites.map((site) => ({ ...site, kind: 'library' as const })) }, 1, 1)).toEqual({ expert: 'B' });
+    expect(muted(muted(null, B), B)).toEqual({ mute: [B] });
+    expect(muted({ force: [B, law], temperature: 2 }, B)).toEqual({ mute: [B], force: [law], temperature: 2 });
+    expect(alone({ mute: [C, law] }, C)).toEqual({ mute: [law], force: [C] });
+    expect(alone(alone(null, B), C)).toEqual({ force: [C] });
+    expect(tempered({ mute: [B], temperature: 2 }, undefined)).toEqual({ mute: [B] });
+    expect(tempered({ temperature: 2 }, undefined)).toBeNull();
+    expect(tempered(null, 0.5)).toEqual({ temperature: 0.5 });
+  });
+
+  it('of a page are taken apart before they are used', () => {
+    expect(checkedWhatIf(null)).toBeNull();
+    expect(checkedWhatIf({})).toBeNull();
+    expect(checkedWhatIf({ mute: [{ expert: 'B', site: 's', more: 1 }], force: [], other: 2, temperature: 3 })).toEqual({ mute: [{ expert: 'B', site: 's' }], temperature: 3 });
+    for (const bad of [7, [], 'x', { mute: 3 }, { mute: [3] }, { force: [{ expert: 3 }] }, { mute: [{ expert: 'B', site: 4 }] }, { temperature: '2' }]) expect(() => checkedWhatIf(bad)).toThrow(/none/);
+  });
+});
