@@ -38,6 +38,8 @@ export interface OverviewInput {
   readonly signed: boolean;
   readonly measureWords: string;
   readonly chanceWords: string;
+  /** What values are compared with is another number in each row. */
+  readonly byRow?: boolean;
   readonly n: number;
 }
 
@@ -294,11 +296,11 @@ function scaleBar(marks: Mark[], input: OverviewInput, layout: OverviewLayout, c
   const chance = input.load[0] ? (input.cells.flat().find((cell) => cell !== null)?.chance ?? input.load[0].chance) : 0;
   const share = input.signed ? 0.5 : Math.min(1, chance / input.limit);
   const x = round(layout.left + width * share);
-  marks.push({ kind: 'line', x1: x, x2: x, y1: y - 3, y2: y + 9, stroke: 'var(--ml-ink)', strokeWidth: 1.5 });
+  if (!input.byRow) marks.push({ kind: 'line', x1: x, x2: x, y1: y - 3, y2: y + 9, stroke: 'var(--ml-ink)', strokeWidth: 1.5 });
   text(marks, layout.left, y + 19, input.signed ? `\u2212${input.limitText}` : '0', { mono: true });
   const room = 16 + input.chanceWords.length * 3;
-  if (width > 110) text(marks, Math.max(layout.left + room, Math.min(layout.left + width - room - 14, x)), y + 19, input.chanceWords, { anchor: 'middle' });
+  if (width > 110 && !input.byRow) text(marks, Math.max(layout.left + room, Math.min(layout.left + width - room - 14, x)), y + 19, input.chanceWords, { anchor: 'middle' });
   text(marks, layout.left + width, y + 19, input.limitText, { anchor: 'end', mono: true });
   text(marks, layout.entropyX, y + 7, input.measureWords);
-  text(marks, layout.entropyX, y + 19, 'grey: as if even');
+  text(marks, layout.entropyX, y + 19, input.byRow ? 'grey: its row\u2019s mean' : 'grey: as if even');
 }

@@ -6,6 +6,8 @@ import { SEMANTICS } from './routingScale';
 import { niceLimit } from './routingScale';
 import type { SiteNumbers } from './routingTrace';
 import { ranked } from './routingTrace';
+import type { Quantity } from './routingValues';
+import { slotValue } from './routingValues';
 
 /** One bar of a token at a site. */
 export interface SliceBar {
@@ -13,15 +15,23 @@ export interface SliceBar {
   readonly column: number;
   readonly weight: number;
   readonly logit: number | null;
+  /** What the bar is as long as: the weight, the logit or the cosine. */
+  readonly value: number;
   /** Among the k that the token uses; else next in line. */
   readonly chosen: boolean;
 }
 
-/** The best experts of a token at a site. A weight that a truncated router set to zero is no bar. */
-export function sliceBars(numbers: SiteNumbers, site: RoutingSite, token: number, axis: ExpertAxis, most: number): readonly SliceBar[] {
-  const masks = SEMANTICS[site.semantics].masks;
-  return ranked(numbers, token).filter((entry) => !(masks && entry.weight === 0)).slice(0, most)
-    .map((entry) => ({ ...entry, column: axis.columnOf(numbers.site, entry.expert) }));
+/** The best experts of a token at a site. A weight that a truncated router set to zero is no bar; its score still is one. */
+export function sliceBars(numbers: SiteNumbers, site: RoutingSite, token: number, axis: ExpertAxis, most: number, quantity: Quantity = 'weight'): readonly SliceBar[] {
+  const masks = quantity === 'weight' && SEMANTICS[site.semantics].masks;
+  return ranked(numbers, token).map((entry, j) => ({ ...entry, value: slotValue(numbers, token, j, quantity), column: axis.columnOf(numbers.site, entry.expert) }))
+    .filter((entry) => !(masks && entry.weight === 0) && Number.isFinite(entry.value)).slice(0, most);
+}
+
+/** How far the first of a token is ahead of the second; null with fewer than two. */
+export function leadOf(bars: readonly SliceBar[]): number | null {
+  const [first, second] = bars;
+  return first && second ? first.value - second.value : null;
 }
 
 /** What the weights of a token lack to one. */
@@ -31,6 +41,11 @@ export function missingMass(numbers: SiteNumbers, token: number): number {
   return Math.max(0, 1 - sum);
 }
 
+/** The end of a scale of scores: a round number, one for cosines near it. */
+export function scoreLimit(largest: number): number {
+  return niceLimit(largest);
+}
+
 /** The end of the bars' scale: one for weights that sum to one and come near it, else a round number; symmetric for signed weights. */
 export function sliceLimit(sites: readonly RoutingSite[], largest: number): number {
   if (sites.some((site) => site.semantics === 'signed')) return niceLimit(largest);
@@ -38,15 +53,15 @@ export function sliceLimit(sites: readonly RoutingSite[], largest: number): numb
   return Math.max(0.1, niceLimit(largest));
 }
 
-/** Bars of one row: filled = chosen, hollow = next in line, a tick at no preference, hatched = missing mass. */
-export function drawBars(bars: readonly SliceBar[], site: RoutingSite, axis: ExpertAxis, limit: number, width: number, missing: number | null): Drawing {
-  const rule = SEMANTICS[site.semantics];
+/** Bars of one row: filled = chosen, hollow = next in line, a tick at no preference (weights alone have one), hatched = missing mass; `below`: scores reach below zero. */
+export function drawBars(bars: readonly SliceBar[], site: RoutingSite, axis: ExpertAxis, limit: number, width: number, missing: number | null, quantity: Quantity = 'weight', below = false): Drawing {
+  const rule = quantity === 'weight' ? SEMANTICS[site.semantics] : { signed: below, chance: () => NaN };
   const marks: Mark[] = [];
   const zero = rule.signed ? width / 2 : 0;
   const scale = rule.signed ? width / 2 / limit : width / limit;
   bars.forEach((bar, j) => {
     const colour = axis.columns[bar.column]?.colour ?? 'var(--ml-cat-8)';
-    const end = zero + Math.max(-limit, Math.min(limit, bar.weight)) * scale;
+    const end = zero + Math.max(-limit, Math.min(limit, bar.value)) * scale;
     const box = { kind: 'rect', x: round(Math.min(zero, end) + (bar.chosen ? 0 : 0.5)), y: 2 + j * 6 + (bar.chosen ? 0 : 0.5), width: round(Math.max(1, Math.abs(end - zero) - (bar.chosen ? 0 : 1))), height: bar.chosen ? (j === 0 ? 5 : 4) : 3, key: bar.expert } as const;
     marks.push(bar.chosen ? { ...box, fill: colour } : { ...box, fill: 'none', stroke: colour, strokeWidth: 1 });
   });

@@ -11,6 +11,7 @@ import type { PairCell } from './routingPairs';
 import { shownToken } from './routingRaster';
 import type { SiteNumbers, SiteRow } from './routingTrace';
 import { ranked } from './routingTrace';
+import { slotValue } from './routingValues';
 import type { Cell, DataTable } from './table';
 
 /** Rows of sites with their cells as drawn. */
@@ -51,16 +52,17 @@ export function rasterTable(head: RoutingHead, tokens: readonly number[], rows: 
 /** One token at all sites: every kept expert. */
 export function sliceTable(head: RoutingHead, token: number, rows: readonly SiteRow[], numbers: (site: number) => SiteNumbers | null, axis: ExpertAxis): DataTable {
   const out: Cell[][] = [];
+  const cosines = rows.some((_, s) => numbers(s)?.norms);
   rows.forEach((row, s) => {
     const site = numbers(s);
     if (!site) return;
     ranked(site, token).forEach((entry, j) => {
       const style = axis.columns[axis.columnOf(s, entry.expert)];
-      out.push([head.sites[s]?.id ?? row.full, String(j + 1), style?.mark ?? '', style?.name ?? '', entry.weight, entry.logit, entry.chosen ? 'chosen' : 'next in line', 1 / site.E, site.margins[token] ?? null, site.entropies[token] ?? null]);
+      out.push([head.sites[s]?.id ?? row.full, String(j + 1), style?.mark ?? '', style?.name ?? '', entry.weight, entry.logit, ...(site.norms ? [slotValue(site, token, j, 'cosine')] : []), entry.chosen ? 'chosen' : 'next in line', 1 / site.E, site.margins[token] ?? null, site.entropies[token] ?? null]);
     });
   });
   const text = head.tokens[token];
-  return { id: 'slice', title: `Token ${token} \u201c${text ? shownToken(text) : ''}\u201d at all sites`, note: 'Weights of the kept experts, best first. Even weights are 1/E; entropy in nats.', columns: ['Site', 'Rank', 'Expert', 'Name', 'Weight', 'Logit', 'Use', 'Even', 'Margin', 'Entropy'], rows: out };
+  return { id: 'slice', title: `Token ${token} \u201c${text ? shownToken(text) : ''}\u201d at all sites`, note: `Weights of the kept experts, best first. Even weights are 1/E; entropy in nats.${cosines ? ' Cosine: logit over the length of what the router read.' : ''}`, columns: ['Site', 'Rank', 'Expert', 'Name', 'Weight', 'Logit', ...(cosines ? ['Cosine'] : []), 'Use', 'Even', 'Margin', 'Entropy'], rows: out };
 }
 
 export function labelsTable(cells: readonly LabelCell[], summary: RoutingSummary, axis: ExpertAxis, row: SiteRow): DataTable {

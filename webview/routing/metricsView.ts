@@ -69,7 +69,7 @@ export function metricsView(context: PageContext, host: HTMLElement): void {
     drawnSite = model.site;
     drawnReady = model.stats(model.site) !== null;
     parts.title.textContent = `Figures at ${site.words}`;
-    parts.caption.textContent = 'tick: even use; band: null';
+    parts.caption.textContent = 'tick: even use; band: null; n: tokens, of switches pairs of neighbours';
     lines = linesOf(context);
     const shown: Child[] = (lines.length > 0 ? lines : Array.from({ length: 7 }, () => null)).map((line): Child => {
       if (!line) return el('div.figure', {}, el('span', {}, '\u2013'));
@@ -84,7 +84,7 @@ export function metricsView(context: PageContext, host: HTMLElement): void {
       };
       const inside = score !== null && !isEvidence(score);
       return el('div.figure', { class: `figure${inside ? ' inside-text' : ''}`, tip: words(line) }, el('span', {}, line.name), drawSvg(drawing), el('span.mono.r', {}, formatNumber(score ? score.value : plain)),
-        el('span.note', {}, score ? `null ${formatNumber(score.null)}` : line.even === null ? '' : `even ${formatNumber(line.even)}`));
+        el('span.note', {}, score ? `null ${formatNumber(score.null)}, n = ${formatNumber(score.n)}` : `${line.even === null ? '' : `even ${formatNumber(line.even)}, `}n = ${formatNumber(model.counted.tokens.length)}`));
     });
     replace(box, shown);
   };

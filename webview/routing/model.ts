@@ -6,6 +6,8 @@ import { NO_SELECTION } from '../../extension/protocol/routing';
 import type { Score } from '../../extension/protocol/score';
 import type { ExpertAxis, ExpertOrder } from '../render/routingExperts';
 import { expertAxis, expertOrders } from '../render/routingExperts';
+import type { Quantity, ScoreStats } from '../render/routingValues';
+import { quantitiesOf, scoreStats } from '../render/routingValues';
 import { switchScore } from '../render/routingNull';
 import type { Measure, ScaleRange } from '../render/routingScale';
 import { usualMeasure } from '../render/routingScale';
@@ -23,6 +25,7 @@ interface Kept {
   readonly range: ScaleRange;
   readonly measure: Measure;
   readonly kept: number;
+  readonly quantity: Quantity;
 }
 
 /** Drawing work of one frame that can wait for the next, in milliseconds. */
@@ -47,6 +50,7 @@ export class RoutingModel {
   order: ExpertOrder = 'match';
   range: ScaleRange = 'fixed';
   measure: Measure = 'mean';
+  #quantity: Quantity = 'weight';
   /** Experts kept in the coverage picture; 0 = half of them. */
   kept = 0;
   rows: readonly SiteRow[] = [];
@@ -69,6 +73,8 @@ export class RoutingModel {
   readonly #stats = new Map<number, SiteStats>();
   /** Of the trace before, for sites whose numbers are on their way. */
   readonly #oldStats = new Map<number, SiteStats>();
+  readonly #scores = new Map<string, ScoreStats>();
+  readonly #oldScores = new Map<string, ScoreStats>();
   #staleTokens: Uint8Array | null = null;
   readonly #switches = new Map<number, Score>();
   #counted: Counted | null = null;
@@ -88,6 +94,7 @@ export class RoutingModel {
     this.order = kept.order ?? 'match';
     this.range = kept.range ?? 'fixed';
     this.kept = kept.kept ?? 0;
+    this.#quantity = kept.quantity ?? 'weight';
     if (kept.measure) {
       this.measure = kept.measure;
       this.#measureChosen = true;
@@ -219,6 +226,32 @@ export class RoutingModel {
     return made;
   }
 
+  /** What the numbers hold; weights alone until the first have come. */
+  get quantities(): readonly Quantity[] {
+    for (const site of [this.site, ...this.rows.keys()]) {
+      const numbers = this.shown(site);
+      if (numbers) return quantitiesOf(numbers);
+    }
+    return ['weight'];
+  }
+
+  /** What pictures show: as chosen, or weights where the trace holds nothing else. */
+  get quantity(): Quantity {
+    return this.#quantity === 'weight' || this.quantities.includes(this.#quantity) ? this.#quantity : 'weight';
+  }
+
+  /** Mean logits or cosines of a site; null until its numbers are here. */
+  scores(site: number, quantity: Exclude<Quantity, 'weight'>): ScoreStats | null {
+    const name = `${quantity} ${site}`;
+    const known = this.#scores.get(name);
+    if (known) return known;
+    const numbers = this.numbers(site);
+    if (!numbers) return this.#oldScores.get(name) ?? null;
+    const made = scoreStats(numbers, this.counted, quantity);
+    this.#scores.set(name, made);
+    return made;
+  }
+
   /** Switch rate of a site over the counted tokens. */
   switches(site: number): Score | null {
     if (this.filter.kind === 'all') return this.summary?.sites[site]?.switchRate ?? null;
@@ -276,6 +309,8 @@ export class RoutingModel {
     this.#counted = null;
     this.#stats.clear();
     this.#oldStats.clear();
+    this.#scores.clear();
+    this.#oldScores.clear();
     this.#switches.clear();
     this.changed('view', 'run');
   }
@@ -288,8 +323,9 @@ export class RoutingModel {
       this.#measureChosen = true;
     }
     if (view.kept !== undefined) this.kept = view.kept;
+    if (view.quantity) this.#quantity = view.quantity;
     this.#axis = null;
-    this.#bridge.keep({ order: this.order, range: this.range, kept: this.kept, ...(this.#measureChosen ? { measure: this.measure } : {}) } satisfies Partial<Kept>);
+    this.#bridge.keep({ order: this.order, quantity: this.#quantity, range: this.range, kept: this.kept, ...(this.#measureChosen ? { measure: this.measure } : {}) } satisfies Partial<Kept>);
     this.changed(view.kept !== undefined ? 'keep' : 'view');
   }
 
@@ -321,8 +357,14 @@ export class RoutingModel {
     const { head, result } = this;
     const carry = this.slices.open(head && result ? { key: result.key, head, reused: result.reused } : null);
     this.updated = carry !== null;
-    if (!carry) this.#oldStats.clear();
-    else for (const [site, stats] of this.#stats) this.#oldStats.set(site, stats);
+    if (!carry) {
+      this.#oldStats.clear();
+      this.#oldScores.clear();
+    } else {
+      for (const [site, stats] of this.#stats) this.#oldStats.set(site, stats);
+      for (const [name, scores] of this.#scores) this.#oldScores.set(name, scores);
+    }
+    this.#scores.clear();
     this.#arriving.clear();
     this.#stats.clear();
     this.#switches.clear();

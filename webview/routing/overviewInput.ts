@@ -1,5 +1,7 @@
 import type { Margin, OverviewCell, OverviewInput } from '../render/routingOverview';
 import { BLOCK_TOKENS, blockHalfWidth } from '../render/routingNull';
+import type { Measure } from '../render/routingScale';
+import type { Quantity } from '../render/routingValues';
 import { axisNumber, chanceOf, chanceText, fixedLimit, niceLimit, SEMANTICS } from '../render/routingScale';
 import { extentOf } from '../render/track';
 import type { RoutingModel } from './model';
@@ -9,13 +11,32 @@ import type { RoutingModel } from './model';
  * last, whose loads stay until those of a new trace can be told.
  */
 export function overviewInput(model: RoutingModel, before: OverviewInput | null = null): OverviewInput | null {
-  const { head, summary, axis, measure, rows } = model;
+  const { head, summary, axis, measure, rows, quantity } = model;
   if (!head || !summary) return null;
   const all = model.filter.kind === 'all';
-  const cells = head.sites.map((site, s) => {
+  const cells = quantity === 'weight' ? weightCells(model, measure, all) : scoreCells(model, quantity);
+  const largest = cells.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell?.value ?? 0)), most), 0);
+  const first = head.sites[0];
+  const signed = quantity === 'weight' ? first !== undefined && measure === 'mean' && SEMANTICS[first.semantics].signed : cells.some((row) => row.some((cell) => cell !== null && cell.value < 0));
+  // Scores have no end that a trace as a whole would set: a fixed scale is that of all texts, a cosine's largest is one.
+  const limit = quantity === 'weight' ? (model.range === 'unit' ? 1 : model.range === 'fixed' ? fixedLimit(head, summary, measure) : niceLimit(largest)) : model.range === 'unit' && quantity === 'cosine' ? 1 : niceLimit(largest);
+  const second = apartColumn(model);
+  return {
+    rows, axis, cells, first: entropyColumn(model), second, load: before && model.updated && !model.slices.complete && before.load.length === axis.columns.length ? before.load : loads(model), limit, limitText: axisNumber(limit), signed,
+    measureWords: quantity !== 'weight' ? `mean ${quantity}` : measure === 'mean' ? 'mean weight' : 'share of slots',
+    chanceWords: quantity !== 'weight' ? 'mean of the row' : first ? (measure === 'mean' && SEMANTICS[first.semantics].chance(first.E) !== 1 / first.E ? SEMANTICS[first.semantics].chanceWords(first.E) : `even ${chanceText(first, measure)}`) : '',
+    byRow: quantity !== 'weight',
+    n: model.counted.tokens.length,
+  };
+}
+
+/** Mean weights or shares of slots. */
+function weightCells(model: RoutingModel, measure: Measure, all: boolean): OverviewInput['cells'] {
+  const { summary, axis } = model;
+  return (model.head?.sites ?? []).map((site, s) => {
     const stats = model.shownStats(s);
     const chance = chanceOf(site, measure);
-    const values = stats ? (measure === 'mean' ? stats.mean : stats.share) : all && measure === 'mean' ? summary.sites[s]?.mean : undefined;
+    const values = stats ? (measure === 'mean' ? stats.mean : stats.share) : all && measure === 'mean' ? summary?.sites[s]?.mean : undefined;
     const halves = stats ? (measure === 'mean' ? stats.meanHalf : stats.shareHalf) : null;
     return axis.columns.map((_, column): OverviewCell | null => {
       const expert = axis.expertAt(s, column);
@@ -23,15 +44,19 @@ export function overviewInput(model: RoutingModel, before: OverviewInput | null 
       return value === undefined ? null : { value, half: halves ? halves[expert] ?? null : null, chance };
     });
   });
-  const first = head.sites[0];
-  const signed = first !== undefined && measure === 'mean' && SEMANTICS[first.semantics].signed;
-  const limit = model.range === 'unit' ? 1 : model.range === 'fixed' ? fixedLimit(head, summary, measure) : niceLimit(cells.reduce((most, row) => row.reduce((m, cell) => Math.max(m, Math.abs(cell?.value ?? 0)), most), 0));
-  return {
-    rows, axis, cells, first: entropyColumn(model), second: apartColumn(model), load: before && model.updated && !model.slices.complete && before.load.length === axis.columns.length ? before.load : loads(model), limit, limitText: axisNumber(limit), signed,
-    measureWords: measure === 'mean' ? 'mean weight' : 'share of slots',
-    chanceWords: first ? (measure === 'mean' && SEMANTICS[first.semantics].chance(first.E) !== 1 / first.E ? SEMANTICS[first.semantics].chanceWords(first.E) : `even ${chanceText(first, measure)}`) : '',
-    n: model.counted.tokens.length,
-  };
+}
+
+/** Mean logits or cosines; what they are compared with is the mean of their row, because no preference is no fixed number for them. */
+function scoreCells(model: RoutingModel, quantity: Exclude<Quantity, 'weight'>): OverviewInput['cells'] {
+  const { axis } = model;
+  return (model.head?.sites ?? []).map((_, s) => {
+    const scores = model.scores(s, quantity);
+    return axis.columns.map((__, column): OverviewCell | null => {
+      const expert = axis.expertAt(s, column);
+      const value = expert < 0 ? NaN : scores?.mean[expert] ?? NaN;
+      return scores && Number.isFinite(value) ? { value, half: scores.half[expert] ?? null, chance: scores.level } : null;
+    });
+  });
 }
 
 /** Experts among which weight can be spread at a site. */

@@ -4,6 +4,7 @@ import type { StripLayout, TokenLine } from '../render/routingRaster';
 import { drawStrip, lineTokenAt, shownToken, stripLayout, stripRowAt, wrapTokens } from '../render/routingRaster';
 import { BEFORE, NONE } from '../render/routingCarry';
 import { ranked } from '../render/routingTrace';
+import { slotValue } from '../render/routingValues';
 import { drawMarks } from '../ui/drawCanvas';
 import { el, replace, setCss } from '../ui/dom';
 import { monoMeasure } from '../ui/fonts';
@@ -183,7 +184,8 @@ export function cellWords(context: PageContext, token: number, site: number): st
   if (!row) return head;
   const state = numbers ? model.tokenState(numbers, token) : NONE;
   if (!numbers || state === NONE) return `${head}\n${row.words}: not here yet`;
-  const best = ranked(numbers, token).slice(0, 3).filter((entry, j) => j === 0 || entry.weight !== 0);
+  const { quantity } = model;
+  const best = ranked(numbers, token).slice(0, 3).filter((entry, j) => j === 0 || entry.weight !== 0 || quantity !== 'weight');
   const margin = numbers.margins[token] ?? 0;
-  return `${head}\n${row.words}: ${best.map((entry) => `${model.axis.columns[model.axis.columnOf(site, entry.expert)]?.mark ?? ''} ${formatNumber(entry.weight)}`).join(', ')}\nmargin ${formatNumber(margin)}${margin < NEAR_TIE ? ', near tie' : ''}; even weight ${formatNumber(1 / numbers.E)} of ${numbers.E}${state === BEFORE ? '\nfrom before the last edit' : ''}`;
+  return `${head}\n${row.words}: ${best.map((entry, j) => `${model.axis.columns[model.axis.columnOf(site, entry.expert)]?.mark ?? ''} ${formatNumber(slotValue(numbers, token, j, quantity))}`).join(', ')}${quantity === 'weight' ? '' : ` (${quantity})`}\n${quantity === 'weight' ? '' : `weight ${formatNumber(best[0]?.weight ?? null)}, `}margin ${formatNumber(margin)}${margin < NEAR_TIE ? ', near tie' : ''}; even weight ${formatNumber(1 / numbers.E)} of ${numbers.E}${state === BEFORE ? '\nfrom before the last edit' : ''}`;
 }

@@ -6,7 +6,9 @@ import { BEFORE, NONE } from '../render/routingCarry';
 import type { SiteNumbers } from '../render/routingTrace';
 import { GROUP_FROM, ranked } from '../render/routingTrace';
 import { axisNumber, chanceText, SEMANTICS } from '../render/routingScale';
-import { drawBars, missingMass, sliceBars, sliceLimit } from '../render/routingSlice';
+import type { Quantity } from '../render/routingValues';
+import { QUANTITY_SAYS, slotValue } from '../render/routingValues';
+import { drawBars, leadOf, missingMass, scoreLimit, sliceBars, sliceLimit } from '../render/routingSlice';
 import { shownToken } from '../render/routingRaster';
 import { inkOn } from '../render/routingColours';
 import { linkButton } from '../ui/controls';
@@ -51,31 +53,34 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
     const chips = 10 + 3 * (9 + 7 * Math.max(1, ...axis.columns.slice(-1).map((style) => style.mark.length)));
     setCss(table, { '--names': `${names}px`, '--chips': `${chips}px` });
     const width = Math.max(48, Math.min(widthOf(parts.body), 420) - names - chips - 52 - pins.length * (PIN_WIDTH + 6));
-    const largest = Math.max(...sites.map((s) => (token === null ? 0 : Math.max(0, ...topWeights(model.shown(s), token)))));
-    const limit = sliceLimit(head.sites, many ? 1 : Math.max(0.8, largest));
+    const { quantity } = model;
+    const values = token === null ? [] : sites.flatMap((s) => topValues(model.shown(s), token, quantity));
+    const below = quantity !== 'weight' && values.some((value) => value < 0);
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const limit = quantity !== 'weight' ? (quantity === 'cosine' && model.range === 'unit' ? 1 : scoreLimit(largest)) : sliceLimit(head.sites, many ? 1 : Math.max(0.8, largest));
     const first = head.sites[sites[0] ?? 0];
     const rule = first ? SEMANTICS[first.semantics] : SEMANTICS.simplex;
     const header = el('div.slice-row.slice-head', { class: 'slice-row slice-head', 'aria-hidden': 'true' },
       el('span', {}, many ? 'site' : 'layer'), el('span', {}, `top ${TOP}`),
-      el('span.bar-axis', { css: { width: `${width}px` } }, el('span', {}, rule.signed ? `\u2212${axisNumber(limit)}` : '0'), first && el('span.tick', { css: { left: `${rule.signed ? 50 : Math.min(100, (rule.chance(first.E) / limit) * 100)}%` } }, chanceText(first, 'mean')), el('span', {}, axisNumber(limit))),
+      el('span.bar-axis', { tip: QUANTITY_SAYS[quantity], css: { width: `${width}px` } }, el('span', {}, (quantity === 'weight' ? rule.signed : below) ? `\u2212${axisNumber(limit)}` : '0'), quantity === 'weight' && first && el('span.tick', { css: { left: `${rule.signed ? 50 : Math.min(100, (rule.chance(first.E) / limit) * 100)}%` } }, chanceText(first, 'mean')), el('span', {}, axisNumber(limit))),
       pins.map((pin) => el('span.pin-name', { title: cellWords(context, pin, site), css: { width: `${PIN_WIDTH}px` } }, head.tokens[pin] ? shownToken(head.tokens[pin]).trim() || '\u00b7' : '')),
-      el('span.r', {}, 'margin'));
+      el('span.r', {}, quantity === 'weight' ? 'margin' : 'lead'));
     replace(table, header, sites.map((s) => {
       const row = rows[s];
       const numbers = model.shown(s);
       const own = head.sites[s];
       const state = token !== null && numbers ? model.tokenState(numbers, token) : NONE;
       const ready = token !== null && numbers && own && state !== NONE;
-      const bars = ready ? sliceBars(numbers, own, token, axis, TOP) : [];
-      const margin = ready ? numbers.margins[token] ?? 0 : null;
-      const missing = ready && own.semantics === 'sub-simplex' ? missingMass(numbers, token) : null;
-      const near = margin !== null && margin < NEAR_TIE;
+      const bars = ready ? sliceBars(numbers, own, token, axis, TOP, quantity) : [];
+      const margin = !ready ? null : quantity === 'weight' ? numbers.margins[token] ?? 0 : leadOf(bars);
+      const missing = ready && quantity === 'weight' && own.semantics === 'sub-simplex' ? missingMass(numbers, token) : null;
+      const near = ready && (numbers.margins[token] ?? 0) < NEAR_TIE;
       return el('div.slice-row', { class: `slice-row${s === site ? ' pick' : ''}${ready && state === BEFORE ? ' before' : ''}`, 'data-site': String(s), tip: token === null ? null : cellWords(context, token, s) },
         el('span.mono', {}, row?.full ?? ''),
         el('span.chips', {}, bars.map((bar) => chip(context, axis.columns[bar.column]))),
-        own ? drawSvg(drawBars(bars, own, axis, limit, width, missing)) : el('span'),
+        own ? drawSvg(drawBars(bars, own, axis, limit, width, missing, quantity, below)) : el('span'),
         pins.map((pin) => el('span.pin-cell', { css: { width: `${PIN_WIDTH}px` } }, numbers ? chip(context, axis.columns[axis.columnOf(s, numbers.tops[pin] ?? 0)]) : null)),
-        el('span', { class: `mono r${near ? ' warn' : ''}` }, margin === null ? '\u2013' : `${near ? '\u2248 ' : ''}${margin.toFixed(2)}`));
+        el('span', { class: `mono r${near ? ' warn' : ''}` }, margin === null ? '\u2013' : `${near ? '\u2248 ' : ''}${quantity === 'weight' ? margin.toFixed(2) : formatNumber(margin, 2)}`));
     }));
     renderMetrics();
     renderWhy();
@@ -142,8 +147,8 @@ export function sliceView(context: PageContext, host: HTMLElement): void {
   });
 }
 
-function topWeights(numbers: SiteNumbers | null, token: number): readonly number[] {
-  return numbers ? ranked(numbers, token).slice(0, TOP).map((entry) => Math.abs(entry.weight)) : [];
+function topValues(numbers: SiteNumbers | null, token: number, quantity: Quantity): readonly number[] {
+  return numbers ? Array.from({ length: Math.min(TOP, numbers.slots) }, (_, j) => slotValue(numbers, token, j, quantity)).filter(Number.isFinite) : [];
 }
 
 /** Switches that sites with the loads they have would give if they chose independently of each other. */

@@ -2,7 +2,9 @@ import { expertOrders } from '../render/routingExperts';
 import type { ExpertOrder } from '../render/routingExperts';
 import type { Measure, ScaleRange } from '../render/routingScale';
 import type { TokenFilter } from '../render/routingTrace';
-import { actionButton, popupMenu } from '../ui/controls';
+import type { Quantity } from '../render/routingValues';
+import { QUANTITY_SAYS, QUANTITY_WORDS } from '../render/routingValues';
+import { actionButton, popupMenu, switchButtons } from '../ui/controls';
 import { el, replace } from '../ui/dom';
 import type { PageContext } from './context';
 import { exportItems } from './exports';
@@ -22,7 +24,8 @@ export function toolsView(context: PageContext, host: HTMLElement, tables: PageT
   const field = (name: string, control: HTMLElement): HTMLElement => el('span.field', {}, el('span', { 'aria-hidden': 'true' }, name), control);
   const exporter: HTMLButtonElement = actionButton('Export\u2026', 'export', () => popupMenu(exporter, exportItems(context, tables)));
   const tail = el('span.tail', {}, actionButton('Table', 'table', () => context.showTable('overview'), 'T'), el('span.key-hint', {}, el('kbd', {}, 'Esc'), ' unlock'), exporter);
-  host.append(field('Router', choose), field('Text', texts), field('Experts by', order), field('Show', measure), field('Scale', range), tail);
+  const values = el('span.values');
+  host.append(field('Router', choose), field('Text', texts), field('Experts by', order), values, field('Show', measure), field('Scale', range), tail);
 
   const render = (): void => {
     const { head, summary } = model;
@@ -30,7 +33,7 @@ export function toolsView(context: PageContext, host: HTMLElement, tables: PageT
     choose.textContent = router === '' ? 'choose\u2026' : router;
     choose.setAttribute('aria-label', `${choose.textContent ?? ''} Choose the router or the model`);
     choose.title = `${model.modelName}: choose another router, model or set of layers`;
-    for (const control of [texts, order, measure, range]) control.disabled = !head;
+    for (const control of [texts, order, range]) control.disabled = !head;
     exporter.disabled = !head;
     if (!head || !summary) {
       for (const control of [texts, order, measure, range]) if (control.options.length === 0) control.append(el('option', {}, '\u2013'));
@@ -46,7 +49,22 @@ export function toolsView(context: PageContext, host: HTMLElement, tables: PageT
     replace(measure, option('mean', 'mean weight', model.measure), option('share', 'share of slots', model.measure));
     replace(range, option('fixed', 'fixed', model.range), option('fit', 'fit to view', model.range), option('unit', '0 to 1', model.range));
   };
+  let offered = '';
+  const offer = (): void => {
+    const { quantities, quantity } = model;
+    const key = `${quantities.join()} ${quantity}`;
+    measure.disabled = !model.head || quantity !== 'weight';
+    measure.title = quantity === 'weight' ? '' : 'Shares of slots are shares of weight: choose weights first';
+    if (key === offered) return;
+    offered = key;
+    replace(values, quantities.length > 1 && field('Values', switchButtons('Values', quantities.map((one) => [one, QUANTITY_WORDS[one]] as const), quantity, (next: Quantity) => {
+      model.setView({ quantity: next });
+      requestAnimationFrame(() => values.querySelector<HTMLElement>('[aria-pressed=true]')?.focus());
+    })));
+    for (const button of values.querySelectorAll<HTMLElement>('button')) button.title = QUANTITY_SAYS[button.dataset['value'] as Quantity];
+  };
   model.watch((changes) => {
+    if (changes.has('run') || changes.has('trace') || changes.has('view') || changes.has('data')) offer();
     if (changes.has('run') || changes.has('trace') || changes.has('view')) render();
   });
 }

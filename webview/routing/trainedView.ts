@@ -41,10 +41,10 @@ export function trainedView(context: PageContext, host: HTMLElement): { sites():
   };
   const cells = (name: keyof typeof MEANS, score: Score): readonly HTMLElement[] => [
     el('span', { tip: scoreTip(MEANS[name], score) }, drawSvg(drawTrack({ domain: [Math.min(0, score.value ?? 0), 1] }, score, 96, 16))),
-    el('span.mono.r', {}, formatNumber(score.value)), el('span.note', {}, `null ${formatNumber(score.null)}`),
+    el('span.mono.r', {}, formatNumber(score.value)), el('span.note', {}, `null ${formatNumber(score.null)}, n = ${formatNumber(score.n)}`),
   ];
   const render = (): void => {
-    parts.caption.textContent = found?.[0] ? `band: router rows paired with the keys of other experts; n = ${formatNumber(found[0].cosine.n)} experts, ${formatNumber(found[0].agreement.n)} choices a layer` : '';
+    parts.caption.textContent = found?.[0] ? `band: router rows paired with the keys of other experts; n: experts, then choices of a layer` : '';
     if (found) {
       replace(box, el('div.trained-row', {}, el('span', {}, ''), el('span.wide', {}, 'cosine with own keys'), el('span.wide', {}, 'same choices as avg-k')), found.map(({ layer, cosine, agreement }) => el('div.trained-row', { class: `trained-row${isEvidence(cosine) || isEvidence(agreement) ? '' : ' inside-text'}` }, el('span.mono', {}, `L${layer}`), ...cells('cosine', cosine), ...cells('agreement', agreement))));
       return;

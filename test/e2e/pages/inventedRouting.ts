@@ -148,7 +148,7 @@ export function inventedTrace(options: InventedRouting): InventedTrace {
       let entropy = 0;
       for (let j = 0; j < order.length; j++) {
         const w = weight(j);
-        if (j < slots) [ids[t * slots + j], weights[t * slots + j], logits[t * slots + j]] = [order[j], w, z[order[j]]];
+        if (j < slots) [ids[t * slots + j], weights[t * slots + j], logits[t * slots + j]] = [order[j], w, options.kind === 'sites' ? lengthOf(t, s) * 0.6 / (1 + Math.exp(-z[order[j]])) : z[order[j]]];
         if (w > 0) entropy -= w * Math.log(w);
       }
       margins[t] = weight(0) - weight(1);

@@ -55,6 +55,8 @@ const CASES = {
       return cells < 100 ? [`only ${cells} cells were compared with the table`] : wrong.slice(0, 5);
     } },
     sites: { query: 'kind=sites' },
+    cosine: { query: 'kind=sites', act: (page) => page.getByRole('button', { name: 'cosine' }).click() },
+    logit: { query: '', act: (page) => page.getByRole('button', { name: 'logit' }).click() },
     running: { query: 'state=running' },
     error: { query: 'state=error' },
     stale: { query: 'state=stale' },
