@@ -14,6 +14,8 @@ export interface AttachedLead {
   readonly bias: Float32Array;
   /** Embedding rows of the virtual tokens `[prompt, width]`. */
   readonly rows: Float32Array;
+  /** The family's factor on token rows applies to them. */
+  readonly scaled: boolean;
   /** Keys and values before those of the text, `[kvHeads, prefix, headDim]`. */
   past(block: BlockSpec): { readonly key: HostTensor; readonly value: HostTensor };
 }
@@ -39,7 +41,7 @@ export function attachLead(model: BoundModel, bound: readonly ModuleParts[], pat
   }
   const kept = new Map<number, { readonly key: HostTensor; readonly value: HostTensor }>();
   return {
-    length, prefix, prompt, bias, rows,
+    length, prefix, prompt, bias, rows, scaled: prompts.every((p) => p.scaled),
     past: (block) => {
       const known = kept.get(block.index);
       if (known) return known;

@@ -1,22 +1,26 @@
-import path from 'node:path';
-import { readJsonObject } from '../checkpoint/jsonFile';
 import type { BoundModel } from '../architecture/resolve';
 import { failure } from '../protocol/errors';
-import { openLora } from './lora';
+import { readIa3 } from './ia3';
+import { readLora } from './lora';
+import { openPeftFolder, type PeftFolder } from './peftFolder';
+import { readLoha, readLokr } from './products';
+import { readPrefix, readPrompt } from './prompt';
 import type { LoweredModule, LowerOptions, PluggedModule } from './types';
+import { readVera } from './vera';
 
 /** Readers by `peft_type`. */
-const PEFT_KINDS: ReadonlyMap<string, (folder: string) => Promise<PluggedModule>> = new Map([['LORA', openLora]]);
+const PEFT_KINDS: ReadonlyMap<string, (folder: PeftFolder) => PluggedModule> = new Map([
+  ['LORA', readLora], ['IA3', readIa3], ['LOHA', readLoha], ['LOKR', readLokr], ['VERA', readVera], ['PROMPT_TUNING', readPrompt], ['P_TUNING', readPrompt], ['PREFIX_TUNING', readPrefix],
+]);
 
 /**
  * Opens the folder of a plugged-in module of any kind that runs here; headers and settings only.
- * @throws module/unsupported-kind, module/unsupported-flag, module/unreadable and what reading files throws
+ * @throws module/unsupported-kind, module/unsupported-flag, module/unsupported-part, module/unreadable and what reading files throws
  */
-export async function openModule(folder: string): Promise<PluggedModule> {
-  const { value: config } = await readJsonObject(path.join(folder, 'adapter_config.json'));
-  const type = config['peft_type'], open = typeof type === 'string' ? PEFT_KINDS.get(type.toUpperCase()) : undefined;
-  if (!open) throw failure('module/unsupported-kind', { path: folder, kind: typeof type === 'string' ? type : 'unknown' });
-  return open(folder);
+export async function openModule(path: string): Promise<PluggedModule> {
+  const folder = await openPeftFolder(path), type = folder.config['peft_type'], read = typeof type === 'string' ? PEFT_KINDS.get(type.toUpperCase()) : undefined;
+  if (!read) throw failure('module/unsupported-kind', { path, kind: typeof type === 'string' ? type : 'unknown' });
+  return read(folder);
 }
 
 /**

@@ -73,6 +73,8 @@ export interface PromptPart {
   readonly length: number;
   /** `[length, width]`, as they enter in the place of token rows. */
   readonly rows: Float32Array;
+  /** The family's factor on token rows applies to them. */
+  readonly scaled: boolean;
   /** Factor on the attention that goes there: exp(score) is multiplied with it. */
   readonly strength: number;
 }

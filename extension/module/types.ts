@@ -80,7 +80,14 @@ export interface LoraSite extends ModuleSite {
   readonly rank: number;
   /** alpha / r, or alpha / sqrt(r) for rsLoRA. */
   readonly scaling: number;
+  /** DoRA (arXiv 2402.09353): length of each row of the changed weight `[out]`. */
+  readonly magnitude?: TensorInfo;
+  /** Bias of the factor B `[out]` (lora_bias). */
+  readonly bias?: TensorInfo;
 }
+
+/** LoRA factors of a table of rows: row i += strength * scaling * B a_i; `a` is `[rank, rows]`, `b` `[width, rank]`. */
+export type EmbeddingSite = Pick<LoraSite, 'target' | 'a' | 'b' | 'rank' | 'scaling'>;
 
 /** What a PEFT LoRA folder holds; factors are still in the file. */
 export interface LoraModule {

@@ -70,9 +70,9 @@ export class Embedder {
     // OPT adds positions after the projection, which only matters where both exist; the widths tell.
     const addPosition = this.position && this.position.width === width ? this.position : null;
     for (let t = 0; t < pack.tokens; t++) {
-      const row = this.rowOf(pack.ids[t]), at = t * width, place = addPosition?.row(pack.positions[t] + offset);
+      const row = this.rowOf(pack.ids[t]), at = t * width, place = addPosition?.row(pack.positions[t] + offset), factor = pack.ids[t] < 0 && this.modules?.lead?.scaled === false ? 1 : scale;
       for (let i = 0; i < width; i++) {
-        let x = Math.fround(row[i] * scale);
+        let x = Math.fround(row[i] * factor);
         if (type) x = Math.fround(x + type[i]);
         if (place) x = Math.fround(x + place[i]);
         out[at + i] = x;

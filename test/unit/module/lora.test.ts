@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attachModules } from '../../../extension/module/attach';
 import { controlEntries, controlFactors } from '../../../extension/module/controls';
-import { openLora } from '../../../extension/module/lora';
+import { openLora, openPlainLora } from '../../../extension/module/lora';
 import { readPatterns } from '../../../extension/module/patterns';
 import { productNorm, shuffledFactors } from '../../../extension/module/shuffle';
 import { Random } from '../../../extension/numerics/random';
@@ -61,11 +61,25 @@ describe('a LoRA folder', () => {
   });
 
   it.each<[string, Json]>([
-    ['use_dora', { use_dora: true }], ['bias', { bias: 'all' }], ['modules_to_save', { modules_to_save: ['lm_head'] }], ['layer_replication', { layer_replication: [[0, 2]] }], ['trainable_token_indices', { trainable_token_indices: [1] }],
-    ['target_parameters', { target_parameters: ['x'] }], ['lora_bias', { lora_bias: true }], ['use_qalora', { use_qalora: true }], ['alora_invocation_tokens', { alora_invocation_tokens: [3] }], ['init_lora_weights', { init_lora_weights: 'pissa' }],
+    ['layer_replication', { layer_replication: [[0, 2]] }], ['trainable_token_indices', { trainable_token_indices: [1] }],
+    ['target_parameters', { target_parameters: ['x'] }], ['velora_config', { velora_config: { a: 1 } }], ['use_qalora', { use_qalora: true }], ['alora_invocation_tokens', { alora_invocation_tokens: [3] }], ['init_lora_weights', { init_lora_weights: 'pissa' }],
     ['init_lora_weights', { init_lora_weights: 'olora' }], ['use_bdlora', { use_bdlora: { blocks: 2 } }], ['kasa_config', { kasa_config: { beta: 1 } }], ['megatron_config', { megatron_config: { a: 1 } }],
   ])('with %s is refused by that name', async (flag, config) => {
     await expect(openLora(adapter(config, pair()))).rejects.toMatchObject({ code: 'module/unsupported-flag', args: { flag } });
+  });
+
+  it.each<[string, Json]>([['use_dora', { use_dora: true }], ['bias', { bias: 'all' }], ['modules_to_save', { modules_to_save: ['lm_head'] }], ['lora_bias', { lora_bias: true }]])('with %s takes no part where only plain factors are mixed', async (flag, config) => {
+    await expect(openPlainLora(adapter(config, pair()))).rejects.toMatchObject({ code: 'module/unsupported-flag', args: { flag } });
+  });
+
+  it('with other tensors takes no part where only plain factors are mixed', async () => {
+    const [a] = [...pair()].map(([, entry]) => entry);
+    expect((await openPlainLora(adapter({}, pair()))).sites).toHaveLength(1);
+    await expect(openPlainLora(adapter({}, new Map([...pair(), ['base_model.model.score.weight', a]])))).rejects.toMatchObject({ code: 'module/not-plain', args: { name: 'score.weight' } });
+  });
+
+  it('with DoRA needs the magnitudes', async () => {
+    await expect(openLora(adapter({ use_dora: true }, pair()))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('lora_magnitude_vector') as string });
   });
 
   it.each<[Json]>([[{ init_lora_weights: 'gaussian' }], [{ init_lora_weights: true }], [{ bias: 'none', modules_to_save: [], layer_replication: null, loftq_config: {} }], [{ fan_in_fan_out: true }]])('with harmless settings is read: %j', async (config) => {
@@ -80,8 +94,9 @@ describe('a LoRA folder', () => {
     const [a, b] = [...pair()];
     await expect(openLora(adapter({}, new Map([a])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('lacks its factor B') as string });
     await expect(openLora(adapter({}, new Map([b])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('lacks its factor A') as string });
-    await expect(openLora(adapter({}, new Map([...pair(), ['classifier.weight', a[1]]])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('classifier.weight') as string });
-    await expect(openLora(adapter({}, new Map([...pair(), ['base_model.model.embed.lora_embedding_A', a[1]]])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('embedding') as string });
+    await expect(openLora(adapter({}, new Map([...pair(), [`${SITE}.lora_C.weight`, a[1]]])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('lora_C') as string });
+    await expect(openLora(adapter({}, new Map([['classifier.weight', a[1]]])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('no LoRA factors') as string });
+    await expect(openLora(adapter({}, new Map([...pair(), ['base_model.model.embed.lora_embedding_A', a[1]]])))).rejects.toMatchObject({ code: 'module/unreadable', message: expect.stringContaining('"embed" lacks its factor B') as string });
   });
 
   it('whose factors do not fit each other or the config is an input error', async () => {
