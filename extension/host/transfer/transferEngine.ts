@@ -14,7 +14,7 @@ export function transferEngine(engine: EngineClient): TransferEngine {
   const ask = (method: string, params: unknown, signal?: AbortSignal): Promise<unknown> => engine.request(method as EngineMethod, params as never, signal);
   return {
     plan: (request, signal) => ask('transfer/plan', { request }, signal) as Promise<TransferPlan>,
-    run: (params, signal) => ask('transfer/run', params, signal) as Promise<TransferDocument>,
+    run: ({ run, request, out, overwrite }, signal) => ask('transfer/run', { run, request, path: out, overwrite }, signal) as Promise<TransferDocument>,
     html: (document, out) => ask('transfer/html', { document, out }) as Promise<{ file: string }>,
   };
 }
