@@ -136,7 +136,7 @@ function program(): Command {
   command('probe <checkpoint>', 'run text through a checkpoint and write inner tensors')
     .option('--text <file>', '.txt or .jsonl').option('--tokens <file>', '{"input_ids": [[...], ...]}')
     .requiredOption('--tap <names>', 'blocks.*.ffn.hidden,logits').requiredOption('--out <file>', '.safetensors').option('--overwrite', 'replace an existing file')
-    .option('--module <folder[=weight]>', 'a PEFT LoRA to attach (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
+    .option('--module <folder[=weight]>', 'a plugged-in module to attach, with its strength (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
     .action(async (checkpoint: string, options: CommonOptions & { text?: string; tokens?: string; tap: string; out: string; overwrite?: boolean; module: readonly ModuleChoice[] }) => perform(options, async (context) => {
       if ((options.text === undefined) === (options.tokens === undefined)) throw failure('usage', { message: 'Pass either --text FILE or --tokens FILE.json.' });
       const { text, tokens, tap, out, overwrite } = options;
@@ -157,12 +157,13 @@ function program(): Command {
     .option('--text <file>', '.txt or .jsonl')
     .addOption(new Option('--router <name>', 'what decides').choices(ROUTERS).default('avg-k'))
     .option('--modules <folder>', 'folder of LoRAs on this base (arrow)').option('--trace <file>', 'a trace made elsewhere (imported): .json, or .npy of expert ids')
+    .option('--hidden <file>', 'what the routers read, recorded elsewhere (families of which only the routers are built): .safetensors')
     .option('--experts <n>', 'experts per layer of a partition by keys', whole(2)).option('--top-k <k>', 'experts that a token may use', whole(1)).option('--layers <list>', '0-5,11')
     .option('--temperature <t>', 'of a library\'s softmax', positive).option('--base-activations', 'route a library on the base alone: cheap and approximate').option('--compare-keys', 'whether a model\'s own router looks like avg-k (native)')
     .option('--mute <experts>', 'what if no token could go to these: B,3@blocks.2.ffn').option('--force <experts>', 'what if tokens could go to these alone').option('--what-if-temperature <t>', 'what if scores were divided by this', positive)
     .option('--compare-with <router>', 'another router on the same text: similarity, or arrow,k=1,temperature=2')
     .option('--library-facts', 'what the weights of --modules say, without text: trust, similarity, groups').addOption(new Option('--general-knowledge <way>', 'how a library\'s general adapters are subtracted (default: as its settings say)').choices(GEN_KNOW_SUBS)).addOption(new Option('--group-by <what>', 'what --library-facts groups by').choices(LIBRARY_SIMILARITIES))
-    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean; compareWith?: string; mute?: string; force?: string; whatIfTemperature?: number; libraryFacts?: boolean; generalKnowledge?: GenKnowSub; groupBy?: LibrarySimilarityKind }) => {
+    .action(async (checkpoint: string, options: CommonOptions & { text?: string; router: RouterName; modules?: string; trace?: string; hidden?: string; experts?: number; topK?: number; layers?: string; temperature?: number; baseActivations?: boolean; compareKeys?: boolean; compareWith?: string; mute?: string; force?: string; whatIfTemperature?: number; libraryFacts?: boolean; generalKnowledge?: GenKnowSub; groupBy?: LibrarySimilarityKind }) => {
       const command = { ...options, path: checkpoint };
       if (options.libraryFacts) return perform(options, async (context) => (await import('./operations/routeCommand')).libraryFacts(command, context), formatLibrary);
       return perform(options, async (context) => (await import('./operations/routeCommand')).run(command, context), formatRouting);
@@ -170,7 +171,7 @@ function program(): Command {
 
   command('evaluate <checkpoint>', 'loss of a checkpoint on texts, with and without modules')
     .requiredOption('--data <file>', '.jsonl with text, or text/text2/label').option('--pseudo', 'pseudo-likelihood for masked language models')
-    .option('--module <folder[=weight]>', 'a PEFT LoRA to attach (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
+    .option('--module <folder[=weight]>', 'a plugged-in module to attach, with its strength (may be repeated)', moduleChoice, [] as readonly ModuleChoice[])
     .action(async (checkpoint: string, options: CommonOptions & { data: string; pseudo?: boolean; module: readonly ModuleChoice[] }) => perform(options, async (context) =>
       (await import('./operations/evaluate')).run({ path: checkpoint, data: options.data, modules: options.module, device: options.device, seed: options.seed, ...(options.pseudo ? { pseudo: true } : {}) }, context), formatEvaluation));
 

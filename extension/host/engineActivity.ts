@@ -2,7 +2,7 @@ import type { EngineMethod } from '../protocol/engineRpc';
 import { nameOf } from './paths';
 
 /** Long runs: when the engine dies, they are blamed before the short requests beside them. */
-const BATCH: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'analysis/html', 'routing/run']);
+const BATCH: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'analysis/html', 'routing/run', 'merge/run', 'transfer/run']);
 
 /** A request on its way, as far as messages need to know it. */
 export interface Activity {
@@ -33,6 +33,13 @@ const WORDS: Readonly<Record<EngineMethod, string>> = {
   'routing/compare': 'comparing two routers',
   'routing/library': 'comparing adapters',
   'routing/libraryOverlaps': 'comparing adapters at one linear map',
+  'merge/methods': 'listing merge methods',
+  'merge/check': 'checking a recipe',
+  'merge/plan': 'planning a merge',
+  'merge/run': 'merging into',
+  'transfer/plan': 'planning a transfer',
+  'transfer/run': 'carrying a module into',
+  'transfer/html': 'writing a report',
   'tensors/statistics': 'reading tensor statistics',
   'tensors/tile': 'reading a tensor',
   'store/clear': 'clearing the cached results',
