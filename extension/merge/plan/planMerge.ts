@@ -121,7 +121,9 @@ async function openModel(reference: ModelReference, places: ReferencePlaces): Pr
 async function groupsOf(recipe: MergeRecipe, method: MergeMethod, open: (reference: ModelReference) => Promise<Opened>): Promise<readonly Group[]> {
   const group = async (inputs: readonly (RecipeInput & { readonly layers?: readonly [number, number] })[], baseReference: ModelReference | null, parameters: readonly Settings[]): Promise<Group> => {
     const base = baseReference && !method.baseIsModel ? await open(baseReference) : null;
-    const all = await Promise.all(inputs.map(async (input) => ({ input, opened: await open(input.model), from: input.layers?.[0] ?? 0, count: input.layers ? input.layers[1] - input.layers[0] : null })));
+    const all = [];
+    // One after the other: their order stands in the result's header.
+    for (const input of inputs) all.push({ input, opened: await open(input.model), from: input.layers?.[0] ?? 0, count: input.layers ? input.layers[1] - input.layers[0] : null });
     for (const { opened, input } of all) if (input.layers && input.layers[1] > opened.names.count) throw failure('merge/layers', { model: opened.model.path, layers: opened.names.count, asked: `[${input.layers.join(', ')}]` });
     const layers = all.map(({ count, opened }) => count ?? opened.names.count), other = all.find((_, i) => layers[i] !== layers[0]);
     if (other) throw failure('merge/layers', { model: other.opened.model.path, layers: other.opened.names.count, asked: `${layers[0]}, as ${all[0].opened.model.path} has` });
