@@ -16,7 +16,7 @@ export interface RecognisedRouters {
 const ROUTER_ENDS = /(^|[._])(gate|router|router\.layer|router\.classifier|w_gate|w_gate\.\d+|gate_network(\.\d+)?)\.weight$/;
 /** Fields that hold the number of experts, of experts that a token uses, and of an expert's neurons. */
 const COUNTS = ['num_local_experts', 'num_experts', 'n_routed_experts', 'n_mlp_experts', 'n_att_experts', 'moe_num_experts'];
-const USED = ['num_experts_per_tok', 'moe_k', 'moe_top_k', 'moe_topk', 'num_selects'];
+const USED = ['num_experts_per_tok', 'moe_k', 'moe_top_k', 'moe_topk', 'num_selects', 'k_mlp', 'k_att'];
 const WIDTHS = ['moe_intermediate_size', 'ffd_hidden', 'expert_dim', 'd_ff', 'intermediate_size'];
 
 /**

@@ -1,6 +1,8 @@
 import type { RoutingHead, RoutingSummary } from '../../extension/protocol/routing';
 import { EXPERT_HUES, expertCount, hueOf, markOf, namingOf } from '../../extension/protocol/routingNames';
 
+export { letterOf } from '../../extension/protocol/routingNames';
+
 /** How experts are ordered: letters matched over layers by shared tokens, as they are numbered or named, or by load. */
 export type ExpertOrder = 'match' | 'id' | 'load';
 

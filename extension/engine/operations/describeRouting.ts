@@ -6,6 +6,7 @@ import type { RouterName } from '../../protocol/routing';
 import { describeLibrary, describeRoutable } from '../../routing/library/detect';
 import { EMERGENT, routers } from '../../routing/index';
 import type { OperationContext } from '../context';
+import { refuseRouterOnly } from '../routing/openRouting';
 import { describeModel, type DescribedModel } from '../modelFacts';
 
 /** What a checkpoint or a folder of adapters offers to route with, and why the other routers cannot be used on it. */
@@ -14,7 +15,7 @@ export async function run({ path: target }: { readonly path: string }, _context:
   const why = (name: RouterName): string | null => {
     if (name === 'arrow') return library === null ? 'It needs a folder with two or more LoRAs of this base.' : null;
     if (typeof described === 'string') return described;
-    return cannotRun(described) ?? (EMERGENT.has(name) ? noDenseLayer(described) : noGate(described));
+    return (name === 'native' ? routerAlone(described) : null) ?? cannotRun(described) ?? (EMERGENT.has(name) ? noDenseLayer(described) : noGate(described));
   };
   return {
     kinds: [...kinds],
@@ -26,6 +27,17 @@ export async function run({ path: target }: { readonly path: string }, _context:
 async function libraryAt(target: string): Promise<string | null> {
   for (const folder of [target, path.dirname(path.resolve(target))]) if ((await describeLibrary(folder))?.router === 'arrow') return folder;
   return null;
+}
+
+/** Where only a family's routers are built: that, and what they need. */
+function routerAlone(described: DescribedModel): string | null {
+  if (described.model) return null;
+  try {
+    refuseRouterOnly(described);
+    return null;
+  } catch (error) {
+    return toErrorRecord(error).message;
+  }
 }
 
 function cannotRun({ model, cannotRun: error, facts }: DescribedModel): string | null {

@@ -14,6 +14,8 @@ export interface RouteCommand {
   readonly modules?: string;
   /** A trace made elsewhere (`imported`). */
   readonly trace?: string;
+  /** Hidden states that other software recorded, for families of which only the routers are built. */
+  readonly hidden?: string;
   readonly layers?: string;
   readonly experts?: number;
   readonly topK?: number;
@@ -40,6 +42,10 @@ export async function run(command: RouteCommand, context: OperationContext): Pro
   if (router === 'imported') {
     if (trace === undefined) throw failure('usage', { message: 'Name the trace to read with --trace FILE.' });
     return (await import('./importRouting')).run({ path, trace, seed, ...(text === undefined ? {} : { text }) }, context);
+  }
+  if (command.hidden !== undefined) {
+    if (router !== 'native') throw failure('usage', { message: '--hidden is what a model\u2019s own router reads: add --router native.' });
+    return (await import('./routeHidden')).run({ path, hidden: command.hidden, seed, ...(text === undefined ? {} : { text }), ...(layers === undefined ? {} : { layers }) }, context);
   }
   if (trace !== undefined) throw failure('usage', { message: '--trace belongs to --router imported.' });
   if (text === undefined) throw failure('usage', { message: 'Name the text to route with --text FILE.' });

@@ -1,6 +1,7 @@
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import { assertUnchanged } from '../../checkpoint/files';
 import type { BoundModel } from '../../architecture/resolve';
+import { routerOnly } from '../../architecture/routerOnly';
 import { openTokenizer, type Tokenizer } from '../../probe/tokenizer';
 import { failure } from '../../protocol/errors';
 import type { Notice } from '../../protocol/documents';
@@ -53,7 +54,9 @@ export async function openRouting(request: RouteRequest, context: OperationConte
 async function open(request: RouteRequest, context: OperationContext): Promise<OpenRouting> {
   const router = routers.get(request.router);
   if (!router) throw failure('usage', { message: `--router ${request.router} is not one of ${[...routers.keys()].join(', ')}.` });
-  const described = await describeModel(await openCheckpoint(request.path)), model = requireModel(described);
+  const described = await describeModel(await openCheckpoint(request.path));
+  if (!described.model && router.name === 'native') refuseRouterOnly(described);
+  const model = requireModel(described);
   const tokenizer = await openTokenizer(described.checkpoint.folder);
   if (!tokenizer) throw failure('probe/no-tokenizer', { path: described.checkpoint.folder });
   const seed = request.seed ?? 0, blocks = model.spec.stacks[0].blocks.map((block) => block.index);
@@ -62,6 +65,14 @@ async function open(request: RouteRequest, context: OperationContext): Promise<O
     ? await prepareEmergent(router, request, described, shared, context)
     : await router.prepare({ ...shared, layers: parseLayers(request.layers, blocks), ...(request.topK === undefined ? {} : { topK: request.topK }), partition: () => Promise.reject(new Error('no partition for this router')) });
   return { described, model, tokenizer, router: prepared };
+}
+
+/** Says what is needed where only the routers of a family are built. @throws routing/router-only */
+export function refuseRouterOnly({ checkpoint }: DescribedModel): void {
+  const found = routerOnly(checkpoint);
+  if (!found) return;
+  const names = found.sites.map(({ id }) => id);
+  throw failure('routing/router-only', { path: checkpoint.path, family: found.family, sites: names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')}, ... ${names[names.length - 1]}` });
 }
 
 async function prepareEmergent(router: NonNullable<ReturnType<typeof routers.get>>, request: RouteRequest, described: DescribedModel, shared: { readonly model: BoundModel; readonly seed: number }, context: OperationContext): Promise<PreparedRouter> {
