@@ -103,7 +103,7 @@ export interface SiteRow {
 export const GROUP_FROM = 12;
 
 /** One row per site, input first. */
-export function siteRows(sites: readonly RoutingSite[]): readonly SiteRow[] {
+export function siteRows(sites: readonly Pick<RoutingSite, 'layer' | 'module'>[]): readonly SiteRow[] {
   const several = new Set(sites.map((site) => site.layer)).size < sites.length;
   let group = -1;
   let before = NaN;

@@ -13,6 +13,7 @@ import { headView } from './headView';
 import { keepView } from './keepView';
 import { installKeys } from './keys';
 import { labelsView } from './labelsView';
+import { libraryView } from './libraryView';
 import { metricsView } from './metricsView';
 import { RoutingModel } from './model';
 import { overviewView } from './overviewView';
@@ -79,7 +80,8 @@ function start(): void {
   const keep = keepView(context, lower);
   metricsView(context, lower);
   const trained = trainedView(context, lower);
-  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve(), trained: () => trained.sites() };
+  const library = libraryView(context, lower);
+  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve(), trained: () => trained.sites(), library: () => library.shown() };
   toolsView(context, tools, tables);
   installKeys(context, () => dialog.open);
 

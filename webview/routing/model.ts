@@ -43,6 +43,8 @@ export class RoutingModel {
   summary: RoutingSummary | null = null;
   texts: readonly string[] = [];
   stale = false;
+  /** Folder of adapters that the host can describe; null without one. */
+  modules: string | null = null;
   error: ErrorRecord | null = null;
   progress: Progress | null = null;
   selection: RoutingSelection = NO_SELECTION;
@@ -137,6 +139,7 @@ export class RoutingModel {
       this.source = message.source;
       this.modelName = message.model;
       this.stale = message.stale;
+      this.modules = message.modules ?? null;
       this.error = message.error;
       this.texts = message.texts;
       const working = this.state === 'running' || this.state === 'starting';

@@ -1,11 +1,13 @@
 import type { TrainedVersusKeys } from '../../extension/protocol/routing';
 import type { CoverageCurve } from '../render/routingCoverage';
+import { libraryTables } from '../render/routingLibraryTables';
 import { coverageTable, flowTable, labelsTable, overviewTable, pairsTable, rasterTable, sliceTable } from '../render/routingTables';
 import { GROUP_FROM } from '../render/routingTrace';
 import type { DataTable } from '../render/table';
 import type { PageContext } from './context';
 import { currentFlow } from './flowView';
 import { currentLabelCells } from './labelsView';
+import type { ShownLibrary } from './libraryView';
 import { figuresTable } from './metricsView';
 import { overviewInput } from './overviewInput';
 import type { ShownPairs } from './pairsView';
@@ -16,6 +18,7 @@ export interface PageTables {
   readonly tokens: () => readonly number[];
   readonly pairs: () => ShownPairs | null;
   readonly curve: () => CoverageCurve | null;
+  readonly library: () => ShownLibrary | null;
   readonly trained: () => readonly TrainedVersusKeys[] | null;
 }
 
@@ -46,5 +49,7 @@ export function currentTables(context: PageContext, page: PageTables): readonly 
   tables.push(figuresTable(context));
   const trained = page.trained();
   if (trained) tables.push(trainedTable(trained));
+  const library = page.library();
+  if (library) tables.push(...libraryTables(library.facts, library.overlaps, library.rows));
   return tables;
 }

@@ -9,6 +9,7 @@ import { chooseRouting } from './chooseRouting';
 import { rangesOfToken } from './painter';
 import type { LensEntry, RoutingLens } from './routingLens';
 import { checkedSelection } from './selection';
+import { staleTokens } from './staleTokens';
 import { checkedWhatIf } from './whatIf';
 
 const METHODS: readonly PageMethod[] = ['routing/slice', 'routing/trained', 'routing/compare', 'routing/library', 'routing/libraryOverlaps'];
@@ -86,6 +87,7 @@ export class RoutingPanel extends Disposables {
       texts: document.page?.texts ?? [],
       modules: document.choice.modules ?? null,
       stale: document.isStale,
+      staleTokens: document.page && staleTokens(document.page.result, document.blocks),
       error: document.error,
     });
     if (document.isRunning && document.progress) this.page.post({ type: 'analysis/progress', progress: document.progress });

@@ -1,5 +1,5 @@
+import type { RoutingResult } from '../../protocol/routing';
 import type { BlockState } from './blockState';
-import type { TraceView } from './traceView';
 
 /** What is asked of a block: its trace, which of its texts, and how much of it still holds. */
 export type RoutedBlock = Pick<BlockState, 'trace' | 'record' | 'fresh'>;
@@ -8,10 +8,10 @@ export type RoutedBlock = Pick<BlockState, 'trace' | 'record' | 'fresh'>;
  * Tokens `[from, to)` of a trace that the document has left behind: those that an edit touched or stand behind one, and those of texts
  * that are gone.
  */
-export function staleTokens(trace: Pick<TraceView, 'result'>, blocks: readonly RoutedBlock[]): readonly (readonly [number, number])[] {
-  const { records, tokens } = trace.result.head;
+export function staleTokens(result: RoutingResult, blocks: readonly RoutedBlock[]): readonly (readonly [number, number])[] {
+  const { records, tokens } = result.head;
   const holds = new Map<number, number>();
-  for (const block of blocks) if (block.trace?.result.key === trace.result.key) holds.set(block.record, block.fresh);
+  for (const block of blocks) if (block.trace?.result.key === result.key) holds.set(block.record, block.fresh);
   const out: [number, number][] = [];
   records.forEach(({ from, to }, record) => {
     const fresh = holds.get(record) ?? 0;

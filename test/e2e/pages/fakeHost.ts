@@ -3,6 +3,7 @@ import type { HostMessage, PageMessage } from '../../../extension/protocol/pageM
 import { EIGHT_LABELS, inventedAblation, inventedDocument, inventedExpert, inventedHead, inventedLayer, inventedPicture, inventedTile } from './inventedAnalysis';
 import type { InventedOptions } from './inventedAnalysis';
 import type { InventedTrace } from './inventedRouting';
+import { inventedLibrary, inventedOverlaps } from './inventedLibrary';
 import { inventedEdit, inventedTrained, inventedTrace } from './inventedRouting';
 import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
 import { inventedPlan, inventedRequest, inventedTransfer, type TransferCase } from './inventedTransfer';
@@ -36,7 +37,7 @@ function greetRouting(): void {
   const kind = query.get('kind') === 'sites' ? 'sites' : query.get('kind') === 'large' ? 'large' : 'layers';
   trace = empty ? null : inventedTrace({ kind, labels: state !== 'nolabels', native: query.has('native'), semantics: (query.get('semantics') ?? undefined) as WeightSemantics | undefined });
   post({
-    type: 'routing/state', source: 'five-kinds.jsonl', model: kind === 'sites' ? 'invented-numbers + 6 LoRA adapters' : 'invented-numbers', result: trace?.result ?? null, summary: trace?.summary ?? null, texts: trace?.texts ?? [], stale: state === 'stale',
+    type: 'routing/state', source: 'five-kinds.jsonl', model: kind === 'sites' ? 'invented-numbers + 6 LoRA adapters' : 'invented-numbers', result: trace?.result ?? null, summary: trace?.summary ?? null, texts: trace?.texts ?? [], modules: kind === 'sites' ? '/invented/loras' : null, stale: state === 'stale',
     state: state === 'running' ? 'running' : state === 'starting' ? 'starting' : state === 'error' ? 'failed' : 'done',
     error: state === 'error' ? { code: 'routing/library', args: {}, exit: 3, message: 'invented/loras cannot be routed: adapter “chat” was trained on a base of width 1 024 and this one has 768. Choose the base that the adapters name in adapter_config.json, or leave the adapter out.' } : null,
   });
@@ -95,7 +96,7 @@ function greet(): void {
 }
 
 function answer(method: string, raw: unknown): unknown {
-  const p = raw as { from: number; to: number; firstToken?: number; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
+  const p = raw as { from: number; to: number; firstToken?: number; site: string; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
   switch (method) {
     case 'analysis/picture':
       return inventedPicture(options, p.layer);
@@ -107,6 +108,10 @@ function answer(method: string, raw: unknown): unknown {
       return inventedAblation(options, p.layer, p.expert);
     case 'routing/slice':
       return trace?.slice(p.from, p.to, p.firstToken);
+    case 'routing/library':
+      return trace && inventedLibrary(trace.result.head);
+    case 'routing/libraryOverlaps':
+      return trace && inventedOverlaps(inventedLibrary(trace.result.head), p.site);
     case 'routing/trained':
       return { sites: inventedTrained(12) };
     case 'tensors/statistics':

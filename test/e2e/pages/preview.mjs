@@ -5,7 +5,7 @@
  *
  *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing|transfer] [--case name,...] [--theme dark,light,hc,hcl]
  *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
- *                                   [--frames]
+ *                                   [--frames] [--part SELECTOR]
  *
  * Exits 1 when a page logs an error, breaks its policy, scrolls sideways, has an A/AA violation, or draws other numbers than its table.
  */
@@ -55,6 +55,11 @@ const CASES = {
       return cells < 100 ? [`only ${cells} cells were compared with the table`] : wrong.slice(0, 5);
     } },
     sites: { query: 'kind=sites' },
+    library: { query: 'kind=sites', act: async (page) => {
+      await page.locator('.library').scrollIntoViewIfNeeded();
+      await page.locator('.library-site canvas').waitFor();
+      await page.waitForTimeout(200);
+    } },
     cosine: { query: 'kind=sites', act: (page) => page.getByRole('button', { name: 'cosine' }).click() },
     logit: { query: '', act: (page) => page.getByRole('button', { name: 'logit' }).click() },
     running: { query: 'state=running' },
@@ -143,7 +148,7 @@ async function openProjection(page) {
 
 const { values: args } = parseArgs({ options: {
   out: { type: 'string' }, page: { type: 'string' }, case: { type: 'string' }, theme: { type: 'string', default: 'dark,light,hc,hcl' }, width: { type: 'string', default: '420,900,1400' },
-  axe: { type: 'boolean', default: false }, full: { type: 'boolean', default: false }, serve: { type: 'string' }, frames: { type: 'boolean', default: false }, height: { type: 'string', default: '900' },
+  axe: { type: 'boolean', default: false }, full: { type: 'boolean', default: false }, part: { type: 'string' }, serve: { type: 'string' }, frames: { type: 'boolean', default: false }, height: { type: 'string', default: '900' },
 } });
 
 const files = await bundle();
@@ -222,7 +227,7 @@ async function shoot() {
             if (wide > 0) problems.push(`${label}: scrolls ${wide} px sideways (${await page.evaluate(() => [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 3).map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`).join('; '))})`);
             const faults = await page.evaluate(() => window.sentMessages.filter((message) => message.type === 'fault').map((message) => message.message));
             problems.push(...faults.map((fault) => `${label}: ${fault}`));
-            if (args.out) await page.screenshot({ path: path.join(args.out, `${label}.png`), fullPage: args.full });
+            if (args.out) await (args.part ? page.locator(args.part).first() : page).screenshot({ path: path.join(args.out, `${label}.png`), ...(args.part ? {} : { fullPage: args.full }) });
             if (look.check) problems.push(...(await look.check(page)).map((text) => `${label}: ${text}`));
             if (axe) problems.push(...(await violations(page, axe)).map((text) => `${label}: ${text}`));
             await context.close();
