@@ -4,6 +4,7 @@ import type { BlockSpec } from '../architecture/spec';
 import type { JoinHook, LinearHook, LinearInputHook } from '../graph/block';
 import type { HostTensor } from '../graph/hostTensor';
 import { stageLinears } from '../graph/stages';
+import type { Notice } from '../protocol/documents';
 import { failure } from '../protocol/errors';
 import { type AttachedHead, attachHead } from './attachHead';
 import { type AttachedLead, attachLead } from './attachLead';
@@ -84,6 +85,11 @@ export async function attachModules(model: BoundModel, active: readonly ActiveMo
     ...(lead ? { lead } : {}),
     ...(remarks.length > 0 ? { remarks } : {}),
   };
+}
+
+/** What of the modules changes nothing that is computed, for a document's warnings. */
+export function remarksOf(attached: AttachedModules | null): Notice[] {
+  return (attached?.remarks ?? []).map((message) => ({ code: 'module-part', message }));
 }
 
 /** Two modules that saved the same tensor contradict each other. */

@@ -1,9 +1,9 @@
 import path from 'node:path';
 import fs from 'node:fs/promises';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
-import { elementCount } from '../../checkpoint/dtypes';
 import { isJsonObject, readJsonFile } from '../../checkpoint/jsonFile';
-import { openLora } from '../../module/lora';
+import { openModule } from '../../module/openModule';
+import { parametersOf } from '../../module/peftFolder';
 import type { ModelFacts } from '../../protocol/documents';
 import type { ModuleFacts } from '../../protocol/engineRpc';
 import { type ErrorRecord, ModulensError, toErrorRecord } from '../../protocol/errors';
@@ -32,22 +32,18 @@ export async function describe(params: { readonly paths: readonly string[] }, co
   return out;
 }
 
-/** A PEFT folder's facts; null where there is no adapter_config.json. A module that does not run yet says why. */
+/** A module folder's facts; null where there is no adapter_config.json. A module that does not run yet says why. */
 async function describeModule(target: string): Promise<ModuleFacts | null> {
   const file = path.join(target, 'adapter_config.json');
   if (!(await fs.stat(file).catch(() => null))) return null;
   const { value } = await readJsonFile(file), config = isJsonObject(value) ? value : {};
-  const text = (field: string): string | null => { const x = config[field]; return typeof x === 'string' ? x : null; };
-  const weights = await openCheckpoint(target);
-  let parameters = 0;
-  for (const tensor of weights.tensors.values()) parameters += elementCount(tensor.shape);
-  const base = { path: target, kind: text('peft_type') ?? 'unknown', base: text('base_model_name_or_path'), parameters };
+  const text = (...fields: string[]): string | null => fields.map((field) => config[field]).find((x): x is string => typeof x === 'string') ?? null;
   try {
-    const lora = await openLora(target);
-    return { ...base, rank: lora.rank, sites: lora.sites.length };
+    const module = await openModule(target);
+    return { path: target, kind: text('peft_type') ?? module.kind, base: module.base, parameters: parametersOf(module.weights.tensors.values()), rank: module.rank, sites: module.sites.length };
   } catch (error) {
     if (!(error instanceof ModulensError)) throw error;
-    const rank = config['r'];
-    return { ...base, rank: typeof rank === 'number' ? rank : null, sites: 0, cannotRun: error.message };
+    const rank = config['r'], weights = await openCheckpoint(target).catch(() => null);
+    return { path: target, kind: text('peft_type') ?? 'unknown', base: text('base_model_name_or_path', 'model_name'), parameters: weights ? parametersOf(weights.tensors.values()) : 0, rank: typeof rank === 'number' ? rank : null, sites: 0, cannotRun: error.message };
   }
 }

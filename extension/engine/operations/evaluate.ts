@@ -3,8 +3,8 @@ import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import { type EvaluationPlan, evaluateRows } from '../../evaluation/evaluateRows';
 import { maskTokenOf } from '../../evaluation/maskToken';
 import { headOf } from '../../evaluation/scoring';
-import { type ActiveModule, attachModules } from '../../module/attach';
-import { openLora } from '../../module/lora';
+import { type ActiveModule, attachModules, remarksOf } from '../../module/attach';
+import { openModule } from '../../module/openModule';
 import { readData } from '../../probe/texts';
 import { openTokenizer } from '../../probe/tokenizer';
 import { type DeviceChoice, type EvaluateDocument, type EvaluationRun, type Notice, SCHEMA_VERSION } from '../../protocol/documents';
@@ -40,7 +40,7 @@ export async function run(params: EvaluateParams, context: OperationContext): Pr
   if (!tokenizer) throw failure('probe/no-tokenizer', { path: checkpoint.folder });
   const { rows, sha256 } = await readData(params.data);
   const plan: EvaluationPlan = { rows, tokenizer, mask: head.kind === 'masked' ? await maskTokenOf(checkpoint.folder, tokenizer) : null };
-  const active = await Promise.all(params.modules.map(async (m): Promise<ActiveModule> => ({ module: await openLora(m.path), strength: m.strength })));
+  const active = await Promise.all(params.modules.map(async (m): Promise<ActiveModule> => ({ module: await openModule(m.path), strength: m.strength })));
   const names = active.map(({ module, strength }) => (strength === 1 ? module.name : `${module.name}=${strength}`));
   const { use, forward } = await runtimeHost.environment(params.device, context);
 
@@ -49,6 +49,7 @@ export async function run(params: EvaluateParams, context: OperationContext): Pr
   const measure = async (name: string, modules: readonly ActiveModule[]): Promise<EvaluationRun> => {
     const began = performance.now();
     const attached = modules.length > 0 ? await attachModules(model, modules) : null;
+    if (name === 'modules') warnings.push(...remarksOf(attached));
     const { run: result, loss } = await evaluateRows(name, modules.length > 0 ? names : [], { model, environment: forward, modules: attached }, plan, (stage, done, total) => {
       context.progress({ stage, done, total, etaSeconds: done > 0 ? ((performance.now() - began) / 1000 / done) * (total - done) : null });
     });

@@ -1,8 +1,8 @@
 import { prepareOutput } from '../../checkpoint/atomicFile';
 import { openCheckpoint } from '../../checkpoint/openCheckpoint';
 import { SafetensorsStreamWriter } from '../../checkpoint/safetensorsWriter';
-import { attachModules } from '../../module/attach';
-import { openLora } from '../../module/lora';
+import { attachModules, remarksOf } from '../../module/attach';
+import { openModule } from '../../module/openModule';
 import { ForwardPass } from '../../probe/forward';
 import { cutNotice, sequencesOf } from '../../probe/sequences';
 import { runTaps, tapNames, tapWidth } from '../../probe/tapRun';
@@ -51,8 +51,9 @@ export async function run(params: ProbeParams, context: OperationContext): Promi
     warnings.push(...cutNotice(sequences.cut, stack.context));
     rows = sequences.ids;
   }
-  const modules = await Promise.all(params.modules.map(async ({ path, strength }) => ({ module: await openLora(path), strength })));
+  const modules = await Promise.all(params.modules.map(async ({ path, strength }) => ({ module: await openModule(path), strength })));
   const attached = modules.length > 0 ? await attachModules(model, modules) : null;
+  warnings.push(...remarksOf(attached));
   const { use, forward } = await runtimeHost.environment(params.device, context);
   const pass = new ForwardPass(model, rows, forward, attached);
   const taps = tapNames(selection).map((name) => ({ name, shape: [pass.tokens, tapWidth(pass, name)] }));
