@@ -9,20 +9,22 @@ import type { TransferDocument, TransferRequest } from '../../../extension/proto
 
 const SAMPLE = path.resolve('media/sample'), MAIN = path.join(SAMPLE, 'modulens-sample'), SMALL = path.join(SAMPLE, 'modulens-sample-small'), BANKING = path.join(SAMPLE, 'lora-banking');
 
-let temporary: string, data: string;
+let temporary: string, data: string, probe: string;
 beforeAll(async () => {
   temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'modulens-transfer-test-'));
   process.env['MODULENS_MEDIA'] = path.resolve('media');
   data = path.join(temporary, 'banking.jsonl');
-  const rows = (await fs.readFile(path.join(SAMPLE, 'heldout-banking.jsonl'), 'utf8')).split('\n').filter((line) => line !== '').slice(0, 48);
+  const rows = (await fs.readFile(path.join(SAMPLE, 'heldout-banking.jsonl'), 'utf8')).split('\n').filter((line) => line !== '').slice(0, 16);
   await fs.writeFile(data, rows.join('\n'));
+  probe = path.join(temporary, 'probe.jsonl');
+  await fs.writeFile(probe, (await fs.readFile('media/probe/default.jsonl', 'utf8')).split('\n').slice(0, 24).join('\n'));
 });
 afterAll(async () => { await fs.rm(temporary, { recursive: true, force: true }); });
 
 function contextOf(change: Partial<OperationContext> = {}): OperationContext {
   return { signal: new AbortController().signal, progress: () => undefined, log: () => undefined, interactive: false, settings: { cacheDir: path.join(temporary, 'cache'), cacheBytes: 1 << 30, threads: 1, device: 'cpu' }, ...change };
 }
-const request = (change: Partial<TransferRequest> = {}): TransferRequest => ({ module: BANKING, from: MAIN, to: SMALL, method: 'activation-transport', tokens: 4000, ...change });
+const request = (change: Partial<TransferRequest> = {}): TransferRequest => ({ module: BANKING, from: MAIN, to: SMALL, method: 'activation-transport', probe, ...change });
 const left = async (): Promise<string[]> => (await fs.readdir(temporary)).filter((name) => name.includes('tmp')).sort();
 
 describe('a transfer', () => {
@@ -33,7 +35,7 @@ describe('a transfer', () => {
     expect(planned.relation).toBe('different');
     expect(planned.sites.length).toBeGreaterThan(0);
     expect(planned.sites.reduce((sum, s) => sum + s.share, 0) + planned.dropped.reduce((sum, d) => sum + d.share, 0)).toBeCloseTo(1, 6);
-    expect(planned.data?.rows).toBe(48);
+    expect(planned.data?.rows).toBe(16);
   });
 
   it('writes a PEFT folder and a document that follows its schema, with every control beside the verdict', async () => {
@@ -48,9 +50,9 @@ describe('a transfer', () => {
     expect(document.runs.map((r) => r.name)).toEqual(['base', 'transferred', 'source base', 'source module']);
     expect([...document.controls.map((c) => c.name), ...document.impossible.map((i) => i.name)].sort()).toEqual(['moment-matched random', 'naive copy', 'norm-matched random', 'shuffled pairs']);
     expect(document.sites.every((s) => s.r2 !== null && s.r2Null !== null)).toBe(true);
-    expect(document.proof?.chooseOn).toBe(24);
-    expect(document.proof?.reportOn).toBe(24);
-    expect(document.sentence).toContain('n = 24 texts');
+    expect(document.proof?.chooseOn).toBe(8);
+    expect(document.proof?.reportOn).toBe(8);
+    expect(document.sentence).toContain('n = 8 texts');
     expect(JSON.parse(await fs.readFile(path.join(out, TRANSFER_DOCUMENT), 'utf8'))).toEqual(JSON.parse(JSON.stringify(document)));
   });
 
@@ -84,7 +86,7 @@ describe('a transfer', () => {
   });
 
   it('leaves nothing behind when it is cancelled, whenever that is', async () => {
-    for (const after of [1, 12, 40]) {
+    for (const after of [1, 20]) {
       const controller = new AbortController();
       let calls = 0;
       const out = path.join(temporary, `cancelled ${after}`);
