@@ -10,8 +10,8 @@ export interface Polar {
   readonly rank: number;
 }
 
-/** Directions whose singular value is below this share of the largest are noise, whatever the arithmetic: they are left out. */
-export const POLAR_CUTOFF = 1e-5;
+/** Directions whose singular value is below this share of the largest are rounding of sums in float32: they are left out. */
+export const POLAR_CUTOFF = 1e-7;
 
 /**
  * Orthogonal Procrustes by thin singular value decomposition: among all T with orthonormal rows or columns, U V^T is the one closest to `c` and

@@ -1,5 +1,6 @@
 import type { MapKind } from '../protocol/transfer';
-import { asColumns, type Asked, assignedFit, type Fit, Judge, judgedDirections, mapSums, type MapSums, orient, procrustesFit, ridgeFits } from './fit';
+import { RIDGE_RHOS } from '../numerics/cholesky';
+import { asColumns, type Asked, assignedFit, type Fit, judgedDirections, type MapSums, type PreparedGroup, procrustesFit, ridgeFit, ridgeTriangle, scaledPolar } from './fit';
 import { block } from './matrices';
 import { pairMoments, type UnitMatch } from './neurons';
 import type { GroupStatistics } from './statistics';
@@ -29,59 +30,111 @@ export type SideRule =
     readonly ridge: boolean;
   };
 
-/** Fits every map that the rule allows and keeps the one that explains most on held-out tokens; the first of equals. */
-async function choose(group: GroupStatistics, rule: SideRule, asked: Asked, tools: TransferTools): Promise<{ readonly fit: Fit; readonly r2: number; readonly r2Null: number; readonly judge: Judge }> {
-  const judge = new Judge(group, tools.seed), fits = await allFits(group, rule, asked, false, null, tools);
-  let best = fits[0], r2 = -Infinity;
-  for (const fit of fits) {
-    const score = judge.score(fit.image, asked.wanted, asked.w, false);
-    if (score > r2) {
+interface Chosen {
+  readonly fit: Fit;
+  readonly r2: number;
+  readonly r2Null: number;
+  readonly actual: Float32Array;
+}
+
+/** A map to try: a kind, and a strength for ridge. */
+interface Trial {
+  readonly kind: MapKind;
+  readonly rho: number | null;
+}
+
+/** Where a map explains this much, no other is tried: what is left is rounding. */
+const EXACT = 1 - 1e-5;
+
+/**
+ * Tries the maps that the rule allows, simplest first, and keeps the one that explains most on held-out tokens; the first of equals. Strengths of ridge
+ * go from strong to weak as long as that helps.
+ */
+async function choose(group: PreparedGroup, rule: SideRule, asked: Asked, tools: TransferTools): Promise<Chosen> {
+  const { judge } = group, actual = judge.actual(asked.wanted, asked.w);
+  let best: Fit | null = null, r2 = -Infinity, lastRidge = -Infinity;
+  for (const trial of trialsOf(rule)) {
+    if (trial.kind === 'ridge' && trial.rho !== RIDGE_RHOS[RIDGE_RHOS.length - 1] && lastRidge === -Infinity) continue;
+    const fit = await fitOf(group, rule, asked, trial, false, tools);
+    await tools.turn();
+    const score = fit ? judge.score(fit.image, actual, asked.w, false) : -Infinity;
+    if (fit && score > r2) {
       best = fit;
       r2 = score;
     }
-    await tools.turn();
+    if (r2 > EXACT) break;
+    if (trial.kind === 'ridge') {
+      if (score < lastRidge) break;
+      lastRidge = score;
+    }
   }
   // The null fits the same kind of map, at the same strength, on pairs that mean nothing.
-  const [nothing] = await allFits(group, rule, { ...asked, carried: new Float64Array(), c: 0 }, true, best, tools);
-  return { fit: best, r2, r2Null: nothing ? judge.score(nothing.image, asked.wanted, asked.w, true) : 0, judge };
+  const kept = best ?? emptyFit(group, asked), nothing = best ? await fitOf(group, rule, { ...asked, carried: new Float64Array(), c: 0 }, best, true, tools) : null;
+  return { fit: kept, r2: best ? r2 : 0, r2Null: nothing ? judge.score(nothing.image, actual, asked.w, true) : 0, actual };
 }
 
-async function allFits(group: GroupStatistics, rule: SideRule, asked: Asked, shuffled: boolean, only: Fit | null, tools: TransferTools): Promise<readonly Fit[]> {
-  const allowed = (kind: MapKind): boolean => only === null || only.kind === kind, rhos = only?.rho === null || only === null ? undefined : [only.rho], out: Fit[] = [];
-  if (rule.kind === 'units') {
-    if (allowed('signed-assignment')) out.push(unitFit(group, rule.match, rule.deviations, asked, shuffled, tools));
-    if (rule.ridge && allowed('ridge')) out.push(...(await ridgeFits(mapSums(group, shuffled), asked, tools.signal, rhos)));
-    return out;
-  }
-  const sums = mapSums(group, shuffled);
-  if (rule.kind === 'dense') {
-    if (allowed('procrustes')) out.push(await procrustesFit(sums, asked, tools));
-    if (allowed('ridge')) out.push(...(await ridgeFits(sums, asked, tools.signal, rhos)));
-    return out;
-  }
-  const parts: { readonly fits: readonly Fit[]; readonly g: number; readonly h: number }[] = [], { width } = rule;
+/** Nothing could be fitted: nothing is carried. */
+function emptyFit({ judge }: PreparedGroup, { w, c }: Asked): Fit {
+  return { kind: 'ridge', rho: null, scale: 1, image: new Float64Array(judge.p * w), carried: new Float64Array(judge.o * c) };
+}
+
+function trialsOf(rule: SideRule): readonly Trial[] {
+  const ridge = [...RIDGE_RHOS].reverse().map((rho): Trial => ({ kind: 'ridge', rho })), assignment: Trial = { kind: 'signed-assignment', rho: null };
+  if (rule.kind === 'units') return rule.ridge ? [assignment, ...ridge] : [assignment];
+  return [assignment, { kind: 'procrustes', rho: null }, ...ridge];
+}
+
+/** One map of a kind; null where it cannot be made, or (one to one between dimensions that are no neurons) does not hold anyway. */
+async function fitOf(group: PreparedGroup, rule: SideRule, asked: Asked, trial: Trial, shuffled: boolean, tools: TransferTools): Promise<Fit | null> {
+  if (rule.kind === 'heads') return headFit(group, rule, asked, trial, shuffled, tools);
+  if (rule.kind === 'units' && trial.kind === 'signed-assignment') return unitFit(group.statistics, rule.match, rule.deviations, asked, shuffled, tools);
+  const sums = group.mapSums(shuffled);
+  if (trial.kind === 'signed-assignment') return axisFit(sums, group.axisMatch(), asked);
+  if (trial.kind === 'procrustes') return procrustesFit(sums, await group.polar(shuffled), asked);
+  const triangle = await group.triangle(trial.rho ?? 0);
+  return triangle ? ridgeFit(sums, triangle, trial.rho ?? 0, asked, tools.signal) : null;
+}
+
+/** The same by blocks of matched heads: outputs of a head are made from those of its partner alone. */
+async function headFit(group: PreparedGroup, rule: Extract<SideRule, { readonly kind: 'heads' }>, asked: Asked, trial: Trial, shuffled: boolean, tools: TransferTools): Promise<Fit | null> {
+  const sums = group.mapSums(shuffled), { width } = rule, { w, c } = asked, image = new Float64Array(sums.p * w), carried = new Float64Array(sums.o * c), matched = rule.from.filter((g) => g >= 0).length;
+  let scale = 0;
   for (const [h, g] of rule.from.entries()) {
     if (g < 0) continue;
     const rows = [g * width.from, (g + 1) * width.from] as const, cols = [h * width.to, (h + 1) * width.to] as const;
     const part: MapSums = { p: width.from, o: width.to, gram: block(sums.gram, sums.p, rows, rows), cross: block(sums.cross, sums.o, rows, cols) };
-    const ask: Asked = { w: asked.w, wanted: asked.wanted.slice(cols[0] * asked.w, cols[1] * asked.w), c: asked.c, carried: asked.carried.slice(rows[0] * asked.c, rows[1] * asked.c) };
-    parts.push({ g, h, fits: [...(allowed('procrustes') ? [await procrustesFit(part, ask, tools)] : []), ...(allowed('ridge') ? await ridgeFits(part, ask, tools.signal, rhos) : [])] });
+    const ask: Asked = { w, wanted: asked.wanted ? asked.wanted.slice(cols[0] * w, cols[1] * w) : unit(width.to, w, cols[0]), c, carried: asked.carried.slice(rows[0] * c, rows[1] * c) };
+    let fit: Fit | null = null;
+    if (trial.kind === 'signed-assignment') {
+      const match = group.axisMatch(rows, cols);
+      // All heads or none: a site has one kind of map.
+      if (!match) return null;
+      fit = axisFit(part, match, ask);
+    } else if (trial.kind === 'procrustes') fit = procrustesFit(part, await scaledPolar(part, tools), ask);
+    else {
+      const triangle = await ridgeTriangle(part, trial.rho ?? 0, tools.signal);
+      // A dead head has no regression; its outputs get nothing.
+      fit = triangle ? await ridgeFit(part, triangle, trial.rho ?? 0, ask, tools.signal) : null;
+    }
+    if (!fit) continue;
+    scale += fit.scale / matched;
+    for (let i = 0, at = rows[0] * w; i < fit.image.length; i++) image[at + i] += fit.image[i];
+    carried.set(fit.carried, cols[0] * c);
     await tools.turn();
   }
-  for (const { kind, rho } of parts[0]?.fits ?? []) {
-    const chosen = parts.map(({ g, h, fits }) => ({ g, h, fit: fits.find((f) => f.kind === kind && f.rho === rho) }));
-    const image = new Float64Array(sums.p * asked.w), carried = new Float64Array(sums.o * asked.c);
-    let scale = 0;
-    // A dead head has no regression; its outputs get nothing.
-    for (const { g, h, fit } of chosen) {
-      if (!fit) continue;
-      scale += fit.scale / chosen.length;
-      for (let i = 0, at = g * width.from * asked.w; i < fit.image.length; i++) image[at + i] += fit.image[i];
-      carried.set(fit.carried, h * width.to * asked.c);
-    }
-    out.push({ kind, rho, scale, image, carried });
-  }
-  return out.length > 0 ? out : [{ kind: 'procrustes', rho: null, scale: 1, image: new Float64Array(sums.p * asked.w), carried: new Float64Array(sums.o * asked.c) }];
+  return { kind: trial.kind, rho: trial.rho, scale, image, carried };
+}
+
+/** One dimension from one dimension, with the least-squares factor from the sums. */
+function axisFit({ p, o, gram, cross }: MapSums, match: Int32Array | null, asked: Asked): Fit | null {
+  return match ? assignedFit('signed-assignment', match, Float64Array.from(match, (i, j) => (i >= 0 && gram[i * p + i] > 0 ? cross[i * o + j] / gram[i * p + i] : 0)), p, o, asked) : null;
+}
+
+/** Rows of the identity that a head's outputs are: `[height, w]`. */
+function unit(height: number, w: number, from: number): Float64Array {
+  const out = new Float64Array(height * w);
+  for (let i = 0; i < height; i++) out[i * w + from + i] = 1;
+  return out;
 }
 
 /** Unit by unit, sign included. */
@@ -101,20 +154,16 @@ function unitFit(group: GroupStatistics, match: UnitMatch, deviations: boolean, 
 }
 
 /** The input side: A' = A M^T, judged on the bottleneck activations that the module itself reads. */
-export async function mapInput(group: GroupStatistics, rule: SideRule, a: Float32Array, rank: number, tools: TransferTools): Promise<MappedSide> {
-  const wanted = asColumns(a, rank), { fit, r2, r2Null, judge } = await choose(group, rule, { wanted, w: rank, carried: new Float64Array(), c: 0 }, tools);
-  const p = group.toWidth, factor = new Float32Array(rank * p);
+export async function mapInput(group: PreparedGroup, rule: SideRule, a: Float32Array, rank: number, tools: TransferTools): Promise<MappedSide> {
+  const { fit, r2, r2Null, actual } = await choose(group, rule, { wanted: asColumns(a, rank), w: rank, carried: new Float64Array(), c: 0 }, tools), p = group.statistics.toWidth, factor = new Float32Array(rank * p);
   for (let i = 0; i < p; i++) for (let k = 0; k < rank; k++) factor[k * p + i] = fit.image[i * rank + k];
-  // A scaled orthogonal map carries sizes as they are; what it loses is the directions.
-  return { factor, kind: fit.kind, rho: fit.rho, scale: fit.scale, r2, r2Null, coverage: judge.activity(fit.image, wanted, rank) };
+  return { factor, kind: fit.kind, rho: fit.rho, scale: fit.scale, r2, r2Null, coverage: group.judge.activity(fit.image, actual, rank) };
 }
 
 /** The output side: B' = M^T B, judged on all outputs (on random directions where they are many). */
-export async function mapOutput(group: GroupStatistics, rule: SideRule, b: Float32Array, rank: number, tools: TransferTools): Promise<MappedSide> {
-  const { o, p } = orient(group, group.heldOut), { directions, w } = judgedDirections(o, tools.seed);
-  const { fit, r2, r2Null, judge } = await choose(group, rule, { wanted: directions, w, carried: Float64Array.from(b), c: rank }, tools);
+export async function mapOutput(group: PreparedGroup, rule: SideRule, b: Float32Array, rank: number, tools: TransferTools): Promise<MappedSide> {
+  const { judge } = group, { directions, w } = judgedDirections(judge.o, tools.seed), { fit, r2, r2Null } = await choose(group, rule, { wanted: directions, w, carried: Float64Array.from(b), c: rank }, tools);
   const size = (x: ArrayLike<number>): number => { let sum = 0; for (let i = 0; i < x.length; i++) sum += x[i] ** 2; return Math.sqrt(sum); };
   const spread = size(judge.predictor) / Math.max(size(judge.outcome), Number.MIN_VALUE), before = size(b);
-  const coverage = before > 0 && p > 0 ? Math.min(1, (size(fit.carried) / before) * spread) : 0;
-  return { factor: Float32Array.from(fit.carried), kind: fit.kind, rho: fit.rho, scale: fit.scale, r2, r2Null, coverage };
+  return { factor: Float32Array.from(fit.carried), kind: fit.kind, rho: fit.rho, scale: fit.scale, r2, r2Null, coverage: before > 0 ? Math.min(1, (size(fit.carried) / before) * spread) : 0 };
 }

@@ -2,6 +2,7 @@ import { failure } from '../../protocol/errors';
 import { mapInput, mapOutput, type SideRule } from '../choose';
 import { matchHeads } from '../heads';
 import { matchUnits, type UnitMatch } from '../neurons';
+import { PreparedGroup } from '../fit';
 import { inputGroup } from '../parts';
 import { carriedPart } from '../report';
 import type { GroupStatistics } from '../statistics';
@@ -42,6 +43,12 @@ export const activationTransport: TransferMethod = {
       if (!found) throw failure('transfer/unsupported', { path: `layer ${layer}`, method: 'activation-transport', reason: `no activations were collected for ${name}` });
       return found;
     };
+    const prepared = new Map<GroupName, PreparedGroup>();
+    const ready = (of: GroupStatistics): PreparedGroup => {
+      let found = prepared.get(of.group);
+      if (!found) prepared.set(of.group, (found = new PreparedGroup(of, tools)));
+      return found;
+    };
     const heads = await matchHeads(layer, pairs, statistics, counts, tools);
     let units: UnitMatch | null = null;
     const unitRule = async (of: GroupStatistics): Promise<SideRule> => {
@@ -55,7 +62,7 @@ export const activationTransport: TransferMethod = {
       const source = pair.from[0], input = group(inputGroup(pair.to.role)), output = group(`out:${pair.to.role}`), { rank } = source;
       const inRule: SideRule = isUnits(input.group) ? await unitRule(input) : { kind: 'dense' };
       const outRule: SideRule = isUnits(output.group) ? await unitRule(output) : heads && pair.to.heads && source.part.heads ? { kind: 'heads', from: pair.to.role === 'q' ? heads.match.q : heads.match.kv, width: { to: pair.to.heads.width, from: source.part.heads.width } } : { kind: 'dense' };
-      const a = await mapInput(input, inRule, source.a, rank, tools), b = await mapOutput(output, outRule, source.b, rank, tools);
+      const a = await mapInput(ready(input), inRule, source.a, rank, tools), b = await mapOutput(ready(output), outRule, source.b, rank, tools);
       parts.push(carriedPart(pair, a, b, input, output));
     }
     return { parts, heads: heads?.report ?? [], dropped: [] };

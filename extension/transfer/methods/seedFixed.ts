@@ -1,6 +1,7 @@
 import { mapInput, mapOutput, type SideRule } from '../choose';
 import { matchHeadUnits } from '../headUnits';
 import { matchUnits, type UnitMatch } from '../neurons';
+import { PreparedGroup } from '../fit';
 import { inputGroup } from '../parts';
 import { carriedPart } from '../report';
 import type { GroupStatistics } from '../statistics';
@@ -42,7 +43,7 @@ export const seedFixed: TransferMethod = {
     };
     for (const pair of pairs) {
       const { a, b, rank } = pair.from[0], input = group(inputGroup(pair.to.role)), output = group(`out:${pair.to.role}`);
-      parts.push(carriedPart(pair, await mapInput(input, await rule(input, undefined), a, rank, tools), await mapOutput(output, await rule(output, pair.to.heads ? heads?.units.get(pair.to.role) : undefined), b, rank, tools), input, output));
+      parts.push(carriedPart(pair, await mapInput(new PreparedGroup(input, tools), await rule(input, undefined), a, rank, tools), await mapOutput(new PreparedGroup(output, tools), await rule(output, pair.to.heads ? heads?.units.get(pair.to.role) : undefined), b, rank, tools), input, output));
     }
     return { parts, heads: heads?.report ?? [], dropped: [] };
   },
