@@ -3,6 +3,7 @@ import { formatNumber } from '../../extension/protocol/score';
 import type { PairedDifference, TransferDocument } from '../../extension/protocol/transfer';
 import type { Drawing, Mark } from './drawing';
 import { round } from './drawing';
+import { sentences } from './sentences';
 import { mean } from './transferData';
 
 /** What the bars are drawn in. */
@@ -31,7 +32,7 @@ export interface RunsPicture {
   readonly rows: readonly RunRow[];
   /** What random modules do: from the lowest to the highest bound; null without such a run. */
   readonly band: readonly [number, number] | null;
-  /** The interval of the transferred module leaves zero and the band. */
+  /** The verdict told the transferred module from chance. */
   readonly told: boolean;
 }
 
@@ -84,7 +85,7 @@ export function runsPicture(document: TransferDocument, unit: RunUnit): RunsPict
   }
   for (const { name, why } of document.impossible) {
     const [words, slim] = NAMES.get(name) ?? [name, name];
-    rows.push({ key: name, name: words, slimName: slim, role: 'impossible', change: null, level: null, against: '', documents: null, draws: 0, note: `not possible: ${why}` });
+    rows.push({ key: name, name: words, slimName: slim, role: 'impossible', change: null, level: null, against: '', documents: null, draws: 0, note: `not possible: ${shortReason(why)}` });
   }
   const source = document.runs.find(({ name }) => name === SOURCE);
   const sourceBase = document.runs.find(({ name }) => name === SOURCE_BASE);
@@ -96,7 +97,16 @@ export function runsPicture(document: TransferDocument, unit: RunUnit): RunsPict
   const change = rows[1]?.change;
   const [low, high] = [change?.low ?? change?.value ?? 0, change?.high ?? change?.value ?? 0];
   const outside = band === null || high < band[0] || low > band[1];
-  return { unit, rows, band, told: (low > 0 || high < 0) && outside };
+  // The verdict was made in the first unit; in another one the interval decides.
+  const decided = unit === proof.differences[0]?.unit ? document.verdict === 'helps' || document.verdict === 'hurts' : (low > 0 || high < 0) && outside;
+  return { unit, rows, band, told: decided };
+}
+
+/** The reason in a message: its first sentence, without what introduces it. */
+export function shortReason(why: string): string {
+  const first = sentences(why)[0] ?? why;
+  const colon = first.indexOf(': ');
+  return (colon >= 0 ? first.slice(colon + 2) : first).replace(/\.$/, '');
 }
 
 /** Draws of one control carry a number after their name. */
@@ -185,7 +195,7 @@ export const RUNS_FOOT = 24;
 /** Bars of every run's change against its own base; blue = the transferred module, hollow where it is not told from chance. */
 export function drawRuns(picture: RunsPicture, width: number, slim: boolean): Drawing {
   const { rows, band, unit, told } = picture;
-  const names = slim ? 128 : Math.max(140, Math.min(230, 10 + 6.3 * Math.max(...rows.map(({ name }) => name.length))));
+  const names = slim ? 140 : Math.max(140, Math.min(230, 10 + 6.3 * Math.max(...rows.map(({ name }) => name.length))));
   const right = slim ? 4 : 176;
   const bounds = [0, ...(band ?? []), ...rows.flatMap(({ change }) => (change ? [change.value, change.low ?? change.value, change.high ?? change.value] : []))];
   const span = Math.max(1e-9, Math.max(...bounds) - Math.min(...bounds));

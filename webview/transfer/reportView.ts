@@ -142,7 +142,7 @@ function changedPart(context: PageContext, host: HTMLElement): void {
   const { model, bridge } = context;
   const parts = section('changed', 'Changed texts');
   host.append(parts.node);
-  const row = (one: ChangedText): HTMLElement => el('tr', {}, el('td.quote', {}, el('button.link.text', { type: 'button', title: `Row ${one.row + 1}: open in the data file`, onclick: () => bridge.post({ type: 'transfer/reveal', row: one.row }) }, one.text)), el('td.opt.dim', {}, one.label ?? ''), el('td.n', {}, level(one.before)), el('td.n', {}, level(one.after)), el('td', {}, one.direction), el('td.n', {}, signed(one.after - one.before)));
+  const row = (one: ChangedText): HTMLElement => el('tr', {}, el('td.quote', {}, model.request?.data === undefined ? el('span.text', {}, one.text) : el('button.link.text', { type: 'button', title: `Row ${one.row + 1}: open in the data file`, onclick: () => bridge.post({ type: 'transfer/reveal', row: one.row }) }, one.text)), el('td.opt.dim', {}, one.label ?? ''), el('td.n', {}, level(one.before)), el('td.n', {}, level(one.after)), el('td', {}, one.direction), el('td.n', {}, signed(one.after - one.before)));
   model.watch((changes) => {
     if (!changes.has('state')) return;
     const { document } = model;

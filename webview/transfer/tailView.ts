@@ -24,7 +24,8 @@ export function tailView(context: PageContext, host: HTMLElement): void {
     const dropped = byReason(document);
     replace(warnings.body, document.warnings.length === 0 && dropped.length === 0 ? el('p.note-line', {}, 'None.') : el('ul.warnings', {},
       document.warnings.map(({ message }) => el('li', {}, message)),
-      dropped.map(({ names, reason, share }) => el('li', {}, 'Dropped: ', el('span.mono', {}, names.slice(0, NAMED).join('; ')), `${names.length > NAMED ? ` and ${names.length - NAMED} more` : ''}; ${reason}; ${percent(share)} of the module\u2019s norm.`))));
+      dropped.slice(0, REASONS).map(({ names, reason, share }) => el('li', {}, 'Dropped: ', el('span.mono', {}, names.slice(0, NAMED).join('; ')), `${names.length > NAMED ? ` and ${names.length - NAMED} more` : ''}; ${reason}; ${percent(share)} of the module\u2019s norm.`)),
+      dropped.length > REASONS && el('li', {}, `Dropped for ${dropped.length - REASONS} more reasons: `, linkButton('all dropped parts', () => context.showTable('dropped')))));
     const facts = reproducibility(document);
     replace(repro.tools, linkButton('Copy', () => {
       bridge.post({ type: 'copy', text: facts.map(([name, value]) => `${name}\t${value}`).join('\n') + '\n' });
@@ -36,6 +37,8 @@ export function tailView(context: PageContext, host: HTMLElement): void {
 
 /** Names of dropped parts that a warning holds; the table has all. */
 const NAMED = 8;
+/** Reasons that have a line of their own. */
+const REASONS = 4;
 
 function byReason(document: TransferDocument): readonly { readonly names: readonly string[]; readonly reason: string; readonly share: number }[] {
   const reasons = new Map<string, { names: string[]; share: number }>();

@@ -1,4 +1,3 @@
-import type { EngineMethod } from '../../protocol/engineRpc';
 import type { TransferDocument, TransferPlan, TransferRequest } from '../../protocol/transfer';
 import type { EngineClient } from '../engineClient';
 
@@ -11,10 +10,9 @@ export interface TransferEngine {
 }
 
 export function transferEngine(engine: EngineClient): TransferEngine {
-  const ask = (method: string, params: unknown, signal?: AbortSignal): Promise<unknown> => engine.request(method as EngineMethod, params as never, signal);
   return {
-    plan: (request, signal) => ask('transfer/plan', { request }, signal) as Promise<TransferPlan>,
-    run: ({ run, request, out, overwrite }, signal) => ask('transfer/run', { run, request, path: out, overwrite }, signal) as Promise<TransferDocument>,
-    html: (document, out) => ask('transfer/html', { document, out }) as Promise<{ file: string }>,
+    plan: (request, signal) => engine.request('transfer/plan', { request }, signal),
+    run: ({ run, request, out, overwrite }, signal) => engine.request('transfer/run', { run, request, path: out, overwrite }, signal),
+    html: (document, out) => engine.request('transfer/html', { document, out }),
   };
 }

@@ -11,7 +11,7 @@ import { heaviestLost, planChecks, planControls, planSentence, planSteps, report
 import { drawHeads, headLayout, headParts, headsFound, headsPlanned, headText } from '../../../webview/render/transferHeads';
 import { drawLayerMap, fitColour, layerMapLayout, targetTip } from '../../../webview/render/transferLayers';
 import { cellTip, drawMatrix, matrixLayout } from '../../../webview/render/transferMatrix';
-import { changeText, drawRuns, fitted, runsPicture, runTip, runUnits, ticks, tickText } from '../../../webview/render/transferRuns';
+import { changeText, drawRuns, fitted, runsPicture, runTip, runUnits, shortReason, ticks, tickText } from '../../../webview/render/transferRuns';
 import { headsTable, layersTable, plannedSitesTable, runsTable, sitesTable } from '../../../webview/render/transferTables';
 import { inventedPlan, inventedTransfer } from '../../e2e/pages/inventedTransfer';
 
@@ -178,6 +178,7 @@ describe('the bars of the runs', () => {
     const bare = runs({ ...document, proof: { ...document.proof, differences: document.proof.differences.slice(0, 1) } });
     expect(bare.rows[2].change).toMatchObject({ low: null, high: null });
     expect(bare.rows[2].change?.value).toBeCloseTo(0.003, 9);
+    expect(bare.told).toBe(true);
     expect(runTip(bare.rows[2], bare)).toContain('no interval was computed');
   });
   it('merge the draws of one control', () => {
@@ -193,6 +194,10 @@ describe('the bars of the runs', () => {
     if (!picture) throw new Error('nothing was measured');
     expect(picture.rows[1].change).toMatchObject({ value: 0.112 });
     expect(texts(drawRuns(picture, 700, false))).toEqual(expect.arrayContaining(['← hurts', 'helps →', 'accuracy']));
+  });
+  it('give an impossible run its reason alone', () => {
+    expect(shortReason('widths 320 and 256 differ')).toBe('widths 320 and 256 differ');
+    expect(shortReason('Nothing of /m/lora can be carried to b: its map is 160 to 160 on the source and 96 to 96 on the target. Choose another method.')).toBe('its map is 160 to 160 on the source and 96 to 96 on the target');
   });
   it('do not exist without data', () => {
     expect(runsPicture(inventedTransfer('nodata'), 'nats per token')).toBeNull();
