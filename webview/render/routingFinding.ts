@@ -8,6 +8,8 @@ export interface FindingInput {
   readonly state: RunState;
   readonly source: string;
   readonly stale: boolean;
+  /** What was changed on purpose, in words; null where the model routes as it is. */
+  readonly whatIf?: string | null;
   readonly head: RoutingHead | null;
   readonly rows: readonly SiteRow[];
   readonly filter: TokenFilter;
@@ -34,7 +36,8 @@ export function routingFinding(input: FindingInput): RoutingFinding {
   }
   const found = input.divergence && input.divergence.some((score) => score !== null) ? kindsApart(input, input.divergence) : switching(input);
   const lead = input.stale ? 'Before the last edit: ' : input.state === 'failed' ? 'Of the last run that worked: ' : '';
-  return lead ? { ...found, text: lead + lower(found.text) } : found;
+  const said = lead ? { ...found, text: lead + lower(found.text) } : found;
+  return input.whatIf ? { ...said, text: `What if: ${input.whatIf}. ${said.text}` } : said;
 }
 
 function lower(text: string): string {

@@ -1,5 +1,6 @@
 import { formatNumber } from '../../extension/protocol/score';
 import { routingFacts, routingFinding } from '../render/routingFinding';
+import { whatIfWords } from '../render/routingWhatIf';
 import { scoreTip } from '../render/scoreText';
 import { meter, pushButton } from '../ui/controls';
 import type { Child } from '../ui/dom';
@@ -24,7 +25,7 @@ export function headView(context: PageContext, host: HTMLElement): void {
   let patience = 0;
 
   const sentence = (): void => {
-    const found = routingFinding({ state: model.state, source: model.source, stale: model.stale, head: model.head, rows: model.rows, filter: model.filter, divergence: model.divergence, switches: model.rows.map((_, s) => model.switches(s)) });
+    const found = routingFinding({ state: model.state, source: model.source, stale: model.stale, whatIf: model.head && whatIfWords(model.head, model.axis, model.rows), head: model.head, rows: model.rows, filter: model.filter, divergence: model.divergence, switches: model.rows.map((_, s) => model.switches(s)) });
     if (finding.textContent !== found.text) finding.textContent = found.text;
     finding.dataset.tip = found.score ? `${scoreTip('', found.score).trim()}\n${found.note}` : found.note;
   };

@@ -192,7 +192,7 @@ export function libraryView(context: PageContext, host: HTMLElement): { shown():
     const [a, b] = [facts.adapters[shown.matrix.order[at.row] ?? -1]?.name ?? '', facts.adapters[shown.matrix.order[at.column] ?? -1]?.name ?? ''];
     return at.row === at.column ? a : `${a} and ${b}\n${what}: ${formatNumber(shown.matrix.at(at.row, at.column))}`;
   };
-  const cellWords = (at: { readonly site: number; readonly adapter: number } | null): string | null => (facts && at && rows[at.site] ? libraryTip(facts, at.site, at.adapter, rows[at.site] as SiteRow, facts.adapters[at.adapter]?.name ?? '') : null);
+  const cellWords = (at: { readonly site: number; readonly adapter: number } | null): string | null => (facts && at && rows[at.site] ? libraryTip(facts, at.site, at.adapter, rows[at.site], facts.adapters[at.adapter]?.name ?? '') : null);
 
   const point = (box: HTMLElement, canvas: CanvasPicture, wordsAt: (x: number, y: number) => string | null): void => {
     box.addEventListener('mousemove', (event) => {

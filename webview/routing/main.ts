@@ -7,6 +7,7 @@ import { TableDialog } from '../ui/tableDialog';
 import { Theme } from '../ui/theme';
 import { installToolkit } from '../ui/toolkit';
 import { installTooltips } from '../ui/tooltip';
+import { compareView } from './compareView';
 import type { PageContext } from './context';
 import { flowView } from './flowView';
 import { headView } from './headView';
@@ -25,6 +26,7 @@ import type { PageTables } from './tables';
 import { currentTables } from './tables';
 import { toolsView } from './toolsView';
 import { trainedView } from './trainedView';
+import { whatIfView } from './whatIfView';
 
 /** More experts than this take the width of the page. */
 const WIDE_FROM = 24;
@@ -56,7 +58,8 @@ function start(): void {
   const side = el('div.side');
   const below = el('div.below');
   const view = el('div.view');
-  const page = el('main.page', {}, head, tools, view, live);
+  const whatIf = el('div');
+  const page = el('main.page', {}, head, tools, whatIf, view, live);
   (document.getElementById('root') ?? document.getElementById('app') ?? document.body).replaceChildren(page);
   installPatterns();
   installTooltips();
@@ -80,9 +83,11 @@ function start(): void {
   const keep = keepView(context, lower);
   metricsView(context, lower);
   const trained = trainedView(context, lower);
+  const compare = compareView(context, lower);
   const library = libraryView(context, lower);
-  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve(), trained: () => trained.sites(), library: () => library.shown() };
+  tables = { tokens: () => raster.tokens(), pairs: () => pairs.shown(), curve: () => keep.curve(), trained: () => trained.sites(), compare: () => compare.shown(), library: () => library.shown() };
   toolsView(context, tools, tables);
+  whatIfView(context, whatIf, tools);
   installKeys(context, () => dialog.open);
 
   theme.watch(() => {

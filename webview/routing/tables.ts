@@ -1,9 +1,11 @@
 import type { TrainedVersusKeys } from '../../extension/protocol/routing';
 import type { CoverageCurve } from '../render/routingCoverage';
+import { compareTables } from '../render/routingCompare';
 import { libraryTables } from '../render/routingLibraryTables';
 import { coverageTable, flowTable, labelsTable, overviewTable, pairsTable, rasterTable, sliceTable } from '../render/routingTables';
 import { GROUP_FROM } from '../render/routingTrace';
 import type { DataTable } from '../render/table';
+import type { ShownComparison } from './compareView';
 import type { PageContext } from './context';
 import { currentFlow } from './flowView';
 import { currentLabelCells } from './labelsView';
@@ -18,6 +20,7 @@ export interface PageTables {
   readonly tokens: () => readonly number[];
   readonly pairs: () => ShownPairs | null;
   readonly curve: () => CoverageCurve | null;
+  readonly compare: () => ShownComparison | null;
   readonly library: () => ShownLibrary | null;
   readonly trained: () => readonly TrainedVersusKeys[] | null;
 }
@@ -49,6 +52,8 @@ export function currentTables(context: PageContext, page: PageTables): readonly 
   tables.push(figuresTable(context));
   const trained = page.trained();
   if (trained) tables.push(trainedTable(trained));
+  const compared = page.compare();
+  if (compared) tables.push(...compareTables(compared.result, head));
   const library = page.library();
   if (library) tables.push(...libraryTables(library.facts, library.overlaps, library.rows));
   return tables;

@@ -8,6 +8,7 @@ const PATHS = {
   copy: ['M5.5 5.5h8v8h-8z', 'M10.5 5.5v-3h-8v8h3'],
   plus: ['M8 3.5v9M3.5 8h9'],
   minus: ['M3.5 8h9'],
+  fork: ['M8 14V9L4 3.5M8 9l4-5.5', 'M4 6.5v-3h3M12 6.5v-3H9'],
   fit: ['M6 2.5H2.5V6M10 2.5h3.5V6M6 13.5H2.5V10M10 13.5h3.5V10'],
 } as const;
 export type IconName = keyof typeof PATHS;

@@ -1,10 +1,10 @@
-import type { WeightSemantics } from '../../../extension/protocol/routing';
+import type { RoutingVariant, WeightSemantics } from '../../../extension/protocol/routing';
 import type { HostMessage, PageMessage } from '../../../extension/protocol/pageMessages';
 import { EIGHT_LABELS, inventedAblation, inventedDocument, inventedExpert, inventedHead, inventedLayer, inventedPicture, inventedTile } from './inventedAnalysis';
 import type { InventedOptions } from './inventedAnalysis';
 import type { InventedTrace } from './inventedRouting';
 import { inventedLibrary, inventedOverlaps } from './inventedLibrary';
-import { inventedEdit, inventedTrained, inventedTrace } from './inventedRouting';
+import { inventedComparison, inventedEdit, inventedTrained, inventedTrace, inventedWhatIf } from './inventedRouting';
 import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
 import { inventedPlan, inventedRequest, inventedTransfer, type TransferCase } from './inventedTransfer';
 
@@ -96,7 +96,7 @@ function greet(): void {
 }
 
 function answer(method: string, raw: unknown): unknown {
-  const p = raw as { from: number; to: number; firstToken?: number; site: string; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
+  const p = raw as { from: number; to: number; firstToken?: number; site: string; with: RoutingVariant; layer: number; expert: number; kind: 'excess' | 'raw'; rows: [number, number]; columns: [number, number]; width: number; height: number; names: string[]; name: string };
   switch (method) {
     case 'analysis/picture':
       return inventedPicture(options, p.layer);
@@ -112,6 +112,8 @@ function answer(method: string, raw: unknown): unknown {
       return trace && inventedLibrary(trace.result.head);
     case 'routing/libraryOverlaps':
       return trace && inventedOverlaps(inventedLibrary(trace.result.head), p.site);
+    case 'routing/compare':
+      return trace && inventedComparison(trace, p.with.router);
     case 'routing/trained':
       return { sites: inventedTrained(12) };
     case 'tensors/statistics':
@@ -129,6 +131,10 @@ Object.assign(window, {
     postMessage: (message: PageMessage) => {
       sent.push(message);
       if (message.type === 'ready') greet();
+      if (message.type === 'routing/whatIf' && trace) {
+        trace = inventedWhatIf(trace, message.whatIf);
+        post({ type: 'routing/state', source: 'five-kinds.jsonl', model: 'invented-numbers', result: trace.result, summary: trace.summary, texts: trace.texts, stale: false, staleTokens: [], state: 'done', error: null });
+      }
       if (message.type !== 'call') return;
       const fails = query.get('fail') === message.method;
       const wait = message.method === 'routing/slice' ? sliceDelay : message.method === 'analysis/ablation' ? number('ablation', 0) : 0;

@@ -1,4 +1,4 @@
-import type { RoutingHead, RoutingRecord, RoutingResult, RoutingSite, RoutingSlice, RoutingSummary, RoutingToken, SiteSummary, WeightSemantics, TrainedVersusKeys } from '../../../extension/protocol/routing';
+import type { RoutingComparisonResult, RoutingHead, RoutingRecord, RoutingResult, RoutingSite, RoutingSlice, RoutingSummary, RoutingToken, SiteSummary, TrainedVersusKeys, WeightSemantics, WhatIf } from '../../../extension/protocol/routing';
 import { NEAR_TIE } from '../../../extension/protocol/routing';
 import type { Score } from '../../../extension/protocol/score';
 import { divergence } from '../../../webview/render/routingMetrics';
@@ -240,4 +240,39 @@ export function inventedEdit(trace: InventedTrace): InventedTrace {
 export function inventedTrained(layers: number): readonly TrainedVersusKeys[] {
   const score = (value: number, spread: number, unit: string, n: number, nOf: string): Score => ({ value, null: 0.02, nullSd: spread, nullDraws: 199, z: (value - 0.02) / spread, p: value > 3 * spread ? 0.005 : 0.31, n, nOf, unit, direction: 'greater', nullKind: 'router rows paired with the keys of other experts', nullInterval: [0.02 - 2 * spread, 0.02 + 2 * spread] });
   return Array.from({ length: layers }, (_, layer) => ({ site: `blocks.${layer}.ffn`, layer, cosine: score(0.06 + 0.05 * layer, 0.05, 'cosine', 8, 'experts'), agreement: score(0.1 + 0.04 * layer, 0.03, 'share', 456, 'choices') }));
+}
+
+/** INVENTED comparison of a trace with itself, every fifth token sent elsewhere and more so in the first layers. */
+export function inventedComparison(trace: InventedTrace, name: string): RoutingComparisonResult {
+  const { head } = trace.result;
+  const width = head.sites.length;
+  const random = seeded(91);
+  const divergences = new Float32Array(head.tokens.length * width);
+  const firsts: [Uint16Array, Uint16Array] = [new Uint16Array(divergences.length), new Uint16Array(divergences.length)];
+  const slice = trace.slice(0, width);
+  let alike = new Float64Array(width);
+  head.tokens.forEach((_, t) => {
+    for (let s = 0; s < width; s++) {
+      const at = t * width + s;
+      const first = slice.ids[at * head.slots];
+      const other = random() < 0.55 - (0.5 * s) / width;
+      firsts[0][at] = first;
+      firsts[1][at] = other ? (first + 1 + Math.floor(random() * (head.sites[s].E - 1))) % head.sites[s].E : first;
+      divergences[at] = other ? 0.15 + 0.5 * random() : 0.05 * random();
+      if (!other) alike[s]++;
+    }
+  });
+  alike = alike.map((count) => count / head.tokens.length);
+  const score = (value: number, nothing: number, sd: number, unit: string, direction: 'greater' | 'less'): Score => ({ value, null: nothing, nullSd: sd, nullDraws: 99, z: (value - nothing) / sd, p: (direction === 'greater' ? value > nothing + 2 * sd : value < nothing - 2 * sd) ? 0.01 : 0.4, n: head.tokens.length, nOf: 'tokens', unit, direction, nullKind: 'INVENTED: the second router\u2019s tokens shuffled in blocks of 16', interval: [value - 0.05, value + 0.05] });
+  return {
+    names: [head.router, name], tokens: head.tokens.length, left: [],
+    sites: head.sites.map(({ id, layer }, s) => ({ id, layer, sites: [s, s], agreement: score(alike[s], 0.42, 0.03, 'share', 'greater'), divergence: score(0.28 * (1 - alike[s]), 0.2, 0.02, 'nats', 'less') })),
+    perToken: { divergences, firsts },
+  };
+}
+
+/** The trace with an INVENTED what-if in its head; its numbers are the old ones. */
+export function inventedWhatIf(trace: InventedTrace, whatIf: WhatIf | null): InventedTrace {
+  const { whatIf: _, ...head } = trace.result.head;
+  return { ...trace, result: { ...trace.result, key: `${trace.result.key}+`, head: whatIf ? { ...head, whatIf: { ...whatIf, says: 'INVENTED: the experts named take no tokens; their share goes to the others.' } } : head } };
 }

@@ -60,6 +60,15 @@ const CASES = {
       await page.locator('.library-site canvas').waitFor();
       await page.waitForTimeout(200);
     } },
+    compare: { query: '', act: compareRouters },
+    compareSites: { query: 'kind=sites', act: compareRouters },
+    whatIf: { query: '', act: async (page) => {
+      await page.getByRole('button', { name: /What if/ }).click();
+      await page.locator('.what-if').getByRole('button', { name: 'Mute' }).click();
+      await page.locator('.what-if.is-set').waitFor();
+      await page.waitForTimeout(150);
+    } },
+    whatIfOpen: { query: 'kind=sites', act: (page) => page.getByRole('button', { name: /What if/ }).click() },
     cosine: { query: 'kind=sites', act: (page) => page.getByRole('button', { name: 'cosine' }).click() },
     logit: { query: '', act: (page) => page.getByRole('button', { name: 'logit' }).click() },
     running: { query: 'state=running' },
@@ -136,6 +145,14 @@ async function checkRuns(page) {
   if (marks.length !== changes.length || marks.length < 4) return [`${marks.length} bars for ${changes.length} changes`];
   const scale = Math.max(...marks) / Math.max(...changes);
   return marks.flatMap((wide, i) => (Math.abs(wide - Math.max(1, changes[i] * scale)) > 1 ? [`bar ${i} is ${wide} px for ${changes[i]}`] : []));
+}
+
+async function compareRouters(page) {
+  await page.getByRole('button', { name: 'Compare', exact: true }).first().click();
+  await page.locator('.compare-box canvas').waitFor();
+  await page.locator('.compare-tokens li').first().waitFor();
+  await page.locator('.compare').scrollIntoViewIfNeeded();
+  await page.waitForTimeout(150);
 }
 
 async function openProjection(page) {
