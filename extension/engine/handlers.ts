@@ -44,6 +44,7 @@ export const handlers: HandlerTable = {
   'merge/methods': async () => (await import('./operations/mergeRecipes')).methods(),
   'merge/check': async (params) => (await import('./operations/mergeRecipes')).check(params),
   'merge/plan': async ({ text, file, path: out, folders, options }, context) => (await import('./operations/merge')).plan({ ...options, ...(folders ? { folders } : {}), recipe: file, text, ...(out === undefined ? {} : { out }) }, context),
+  'merge/inspect': async ({ request }, context) => (await import('./operations/mergeInspect')).run(request, context),
   'merge/run': async ({ text, file, path: out, data, options }, context) => (await import('./operations/merge')).run({ ...options, recipe: file, text, out, ...(data === undefined ? {} : { data }) }, context),
   'transfer/plan': async (params) => (await import('./operations/transfer')).plan(params),
   'transfer/run': async ({ request, path: out, overwrite }, context) => (await import('./operations/transfer')).run({ request, out, ...(overwrite ? { overwrite } : {}) }, context),

@@ -1,6 +1,7 @@
 import type { AblationDetail, AnalysisDocument, AnalysisHead, DeviceChoice, DeviceName, ExpertDetail, HeatmapTile, InspectDocument, LayerPicture, LayerResult, ModelFacts, PartitionMethod, TensorStatistics, TensorTile } from './documents';
 import type { ErrorRecord } from './errors';
 import type { CheckedRecipe, MergeDocument, MergeMethodFacts, MergeOptions, MergePlanDocument } from './merge';
+import type { MergeInspectDocument, MergeInspectRequest } from './mergeInspect';
 import type { Progress } from './progress';
 import type { LibraryFacts, LibraryOverlaps, LibraryRequest } from './routingLibrary';
 import type { RoutableKind, RouteRequest, RouterName, RoutingComparisonResult, RoutingResult, RoutingSlice, RoutingSummary, RoutingVariant, TrainedVersusKeys } from './routing';
@@ -89,6 +90,8 @@ export interface EngineRequests {
   'merge/check': [{ text: string; file?: string; folders?: readonly string[] }, CheckedRecipe];
   /** What a merge would do: opens every model, reads headers only. With `path`, whether the result may be written there. */
   'merge/plan': [{ text: string; file: string; folders?: readonly string[]; path?: string; options?: MergeOptions }, MergePlanDocument];
+  /** How checkpoints, or modules, lie to each other before they are merged; reads their weights, writes nothing. */
+  'merge/inspect': [{ run: string; request: MergeInspectRequest }, MergeInspectDocument];
   /** Merges into the folder `path`. What an interrupted run had finished is not done again. */
   'merge/run': [{ run: string; text: string; file: string; path: string; data?: string; options?: MergeOptions }, MergeDocument];
   /** What a transfer would do; runs nothing. */
