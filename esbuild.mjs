@@ -22,7 +22,7 @@ const NODE_BUNDLES = {
   engine: { entry: 'extension/engine/server.ts' },
   cli: { entry: 'extension/engine/cli.ts', banner: { js: '#!/usr/bin/env node' } },
 };
-const PAGES = { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', transfer: 'webview/transfer/main.ts' };
+const PAGES = { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', transfer: 'webview/transfer/main.ts', merge: 'webview/merge/main.ts' };
 
 /** This machine's target in the spelling of VS Code packages. */
 export const hostTarget = () => `${process.platform}-${process.arch}`;

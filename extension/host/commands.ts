@@ -7,6 +7,9 @@ import { optionsFromSettings } from './analyzeOptions';
 import { checkpointOf } from './checkpointFiles';
 import { COMMANDS, type CommandId } from './ids';
 import { formatBytes } from './itemText';
+import { MERGE_COMMANDS } from './merge/mergeCommands';
+import type { Merging } from './merge/merging';
+import type { RecipeEditor } from './merge/recipeEditor';
 import { LENS_COMMANDS } from './routing/lensCommands';
 import type { RoutingLens } from './routing/routingLens';
 import type { Services } from './services';
@@ -18,11 +21,13 @@ export interface CommandContext extends Services {
   readonly panels: AnalysisPanels;
   readonly lens: RoutingLens;
   readonly transfers: TransferPanels;
+  readonly merging: Merging;
+  readonly recipes: RecipeEditor;
 }
 
-type Command = (context: CommandContext, target: unknown) => Promise<void>;
+type Command = (context: CommandContext, target: unknown, selection: unknown) => Promise<void>;
 
-/** One function per command. The first argument of a command is what was clicked: a resource, an item of our view, or nothing. */
+/** One function per command. The first argument of a command is what was clicked: a resource, an item of our view, or nothing; the second is everything that was selected then. */
 export const COMMAND_TABLE: Readonly<Record<CommandId, Command>> = {
   [COMMANDS.analyze]: async (context, target) => {
     const path = pathOfTarget(target) ?? (await ask(context, 'Analyze which checkpoint?'));
@@ -89,6 +94,7 @@ export const COMMAND_TABLE: Readonly<Record<CommandId, Command>> = {
   },
   ...LENS_COMMANDS,
   ...TRANSFER_COMMANDS,
+  ...MERGE_COMMANDS,
 };
 
 /** The place that was clicked: an explorer resource, an item of our view, a path; the active tensors editor for the palette. */

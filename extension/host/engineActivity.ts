@@ -2,7 +2,7 @@ import type { EngineMethod } from '../protocol/engineRpc';
 import { nameOf } from './paths';
 
 /** Long runs: when the engine dies, they are blamed before the short requests beside them. */
-const BATCH: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'analysis/html', 'routing/run', 'merge/run', 'transfer/run']);
+const BATCH: ReadonlySet<EngineMethod> = new Set<EngineMethod>(['analysis/run', 'analysis/ablation', 'analysis/html', 'routing/run', 'merge/run', 'merge/inspect', 'transfer/run']);
 
 /** A request on its way, as far as messages need to know it. */
 export interface Activity {
@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<EngineMethod, string>> = {
   'merge/methods': 'listing merge methods',
   'merge/check': 'checking a recipe',
   'merge/plan': 'planning a merge',
+  'merge/inspect': 'comparing models',
   'merge/run': 'merging into',
   'transfer/plan': 'planning a transfer',
   'transfer/run': 'carrying a module into',

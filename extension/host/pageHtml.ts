@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** A page's bundle: `dist/<name>.js` and `dist/<name>.css`. */
-export type PageName = 'analysis' | 'tensors' | 'routing' | 'transfer';
+export type PageName = 'analysis' | 'tensors' | 'routing' | 'merge' | 'transfer';
 
 /** What the builder needs of a webview, so that it can be tested without VS Code. */
 export interface PageHost {

@@ -1,5 +1,5 @@
 import type { CheckedRecipe, MergePlanDocument, RecipeProblem } from '../../protocol/merge';
-import { ModulensError } from '../../protocol/errors';
+import { type ErrorRecord, toErrorRecord } from '../../protocol/errors';
 import { type Disposable, Emitter } from '../disposables';
 import { formatBytes } from '../itemText';
 
@@ -34,7 +34,7 @@ export class RecipeState implements Disposable {
   problems: readonly RecipeProblem[] | null = null;
   plan: MergePlanDocument | null = null;
   /** Why there is no plan though the recipe has no error; or why it could not be checked. */
-  failure: string | null = null;
+  failure: ErrorRecord | null = null;
   isChecking = false;
   private last: string | null = null;
 
@@ -62,6 +62,11 @@ export class RecipeState implements Disposable {
       this.change.fire();
     });
     return this.settled;
+  }
+
+  /** Whether what is known belongs to this text. */
+  isAbout(text: string): boolean {
+    return this.last === text && this.problems !== null;
   }
 
   get errors(): number {
@@ -95,7 +100,8 @@ export class RecipeState implements Disposable {
       if (signal.aborted) return;
       this.plan = null;
       // Cancelled by someone else, with the engine for instance: the next edit or "Check" asks again.
-      this.failure = error instanceof ModulensError && error.code === 'cancelled' ? null : error instanceof Error ? error.message : String(error);
+      const record = toErrorRecord(error);
+      this.failure = record.code === 'cancelled' ? null : record;
     }
   }
 }
@@ -104,10 +110,10 @@ const count = (n: number, one: string): string => `${n} ${n === 1 ? one : `${one
 
 /** The result of the last check on one line, for the lens. */
 export function resultLine({ problems, plan, failure, errors, warnings, isChecking }: Pick<RecipeState, 'problems' | 'plan' | 'failure' | 'errors' | 'warnings' | 'isChecking'>): string {
-  if (problems === null) return failure ?? (isChecking ? 'checking\u2026' : 'not checked yet');
+  if (problems === null) return failure?.message ?? (isChecking ? 'checking\u2026' : 'not checked yet');
   const found = [errors > 0 ? count(errors, 'error') : null, warnings > 0 ? count(warnings, 'warning') : null].filter((part) => part !== null).join(', ');
   if (errors > 0) return found;
-  const result = failure ?? (plan ? describePlan(plan) : isChecking ? 'reading headers\u2026' : 'no errors');
+  const result = failure?.message ?? (plan ? describePlan(plan) : isChecking ? 'reading headers\u2026' : 'no errors');
   return found ? `${found}; ${result}` : result;
 }
 

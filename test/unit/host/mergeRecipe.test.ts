@@ -6,6 +6,7 @@ import { isRecipe, methodIn } from '../../../extension/host/merge/recipeText';
 import { MERGEKIT_NOTES } from '../../../extension/host/merge/mergekitNotes';
 import { methodMarkdown } from '../../../extension/host/merge/recipeWords';
 import { methodTable } from '../../../extension/merge/methods/index';
+import { failure } from '../../../extension/protocol/errors';
 import { MERGE_METHODS, type MergePlanDocument, type RecipeProblem } from '../../../extension/protocol/merge';
 
 const METHODS = methodTable();
@@ -165,9 +166,11 @@ describe('checking while typing', () => {
   });
 
   it('says why there is no plan', async () => {
-    const state = new RecipeState({ check: async () => ({ recipe: null, problems: [] }), plan: async () => Promise.reject(new Error('The vocabularies differ.')) });
+    const state = new RecipeState({ check: async () => ({ recipe: null, problems: [] }), plan: async () => Promise.reject(failure('merge/vocabulary', { model: 'b', other: 'a', rows: 5, expected: 4 })) });
     await state.check({ text: 'a', file: null });
-    expect(resultLine(state)).toBe('The vocabularies differ.');
+    expect(resultLine(state)).toMatch(/^The vocabularies differ: b has 5 rows/);
+    expect(state.isAbout('a')).toBe(true);
+    expect(state.isAbout('ab')).toBe(false);
     expect(resultLine({ ...state, errors: 0, warnings: 0, failure: null, plan: { ...plan, free: 5 } })).toBe('2 inputs, 111 tensors, 12.1 MB to write (only 5 B free)');
   });
 });
