@@ -41,8 +41,9 @@ export interface Asked {
  * Orthogonal Procrustes with the least-squares factor: M = s U V^T from the singular vectors of the cross products, s = tr(C^T U V^T) / |P U V^T|^2,
  * which is sum(S) / |P|^2 where no direction is lost; transports without the factor (arXiv 2602.12952) fail where the bases differ in size.
  */
-export async function scaledPolar({ p, o, gram, cross }: MapSums, tools: TransferTools): Promise<{ readonly factor: Float64Array; readonly scale: number }> {
-  const { factor } = await tools.polar(cross, p, o);
+export async function scaledPolar({ p, o, gram, cross }: MapSums, tools: TransferTools, support: Float64Array | null = null): Promise<{ readonly factor: Float64Array; readonly scale: number }> {
+  const weight = support?.length === cross.length ? (SUPPORT_WEIGHT * norm(cross)) / Math.max(norm(support), Number.MIN_VALUE) : 0;
+  const { factor } = await tools.polar(support && weight > 0 ? cross.map((x, i) => x + weight * support[i]) : cross, p, o);
   let overlap = 0, square = 0;
   for (let i = 0; i < cross.length; i++) overlap += cross[i] * factor[i];
   if (p <= o) for (let i = 0; i < p; i++) square += gram[i * p + i];
@@ -52,6 +53,15 @@ export async function scaledPolar({ p, o, gram, cross }: MapSums, tools: Transfe
   }
   const scale = square > 0 ? overlap / square : 0;
   return { factor: factor.map((x) => x * scale), scale };
+}
+
+/** Weight of a group's support: enough to decide directions that its own activations hardly use, too little to move the others. */
+const SUPPORT_WEIGHT = 1e-3;
+
+function norm(x: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
+  return Math.sqrt(sum);
 }
 
 /** What a scaled orthogonal map makes of what is asked. */
@@ -196,7 +206,8 @@ export class PreparedGroup {
   private readonly polars = new Map<boolean, Promise<{ readonly factor: Float64Array; readonly scale: number }>>();
   private readonly triangles = new Map<number, Promise<Float64Array | null>>();
 
-  constructor(readonly statistics: GroupStatistics, private readonly tools: TransferTools) {
+  /** `support`: a group of the same basis on both bases. Directions that this group's activations leave open turn as they do there. */
+  constructor(readonly statistics: GroupStatistics, private readonly tools: TransferTools, private readonly support: GroupStatistics | null = null) {
     this.judge = new Judge(statistics, tools.seed);
   }
 
@@ -208,7 +219,7 @@ export class PreparedGroup {
 
   polar(shuffled: boolean): Promise<{ readonly factor: Float64Array; readonly scale: number }> {
     let found = this.polars.get(shuffled);
-    if (!found) this.polars.set(shuffled, (found = scaledPolar(this.mapSums(shuffled), this.tools)));
+    if (!found) this.polars.set(shuffled, (found = scaledPolar(this.mapSums(shuffled), this.tools, this.support?.products ? mapSums(this.support, shuffled).cross : null)));
     return found;
   }
 

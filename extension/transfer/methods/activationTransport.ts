@@ -31,6 +31,8 @@ export const activationTransport: TransferMethod = {
         const small = Math.max(to.role === 'down' ? to.inWidth : to.outWidth, to.role === 'down' ? from[0].part.inWidth : from[0].part.outWidth) <= REGRESSED_UNITS;
         wanted.set(group, { group, kind: isUnits(group) ? (small ? 'both' : 'samples') : 'covariance' });
       }
+      // Both write into the residual stream: what one leaves open about its basis the other tells.
+      if (to.role === 'o' || to.role === 'down') for (const group of ['out:o', 'out:down'] as const) if (!wanted.has(group)) wanted.set(group, { group, kind: 'covariance' });
       // Neurons are matched by what they write, whichever of their sites the module changes.
       if (to.role === 'gate' || to.role === 'up') if (!wanted.has('in:down')) wanted.set('in:down', { group: 'in:down', kind: 'samples' });
     }
@@ -46,7 +48,7 @@ export const activationTransport: TransferMethod = {
     const prepared = new Map<GroupName, PreparedGroup>();
     const ready = (of: GroupStatistics): PreparedGroup => {
       let found = prepared.get(of.group);
-      if (!found) prepared.set(of.group, (found = new PreparedGroup(of, tools)));
+      if (!found) prepared.set(of.group, (found = new PreparedGroup(of, tools, of.group === 'out:o' || of.group === 'out:down' ? statistics.get(of.group === 'out:o' ? 'out:down' : 'out:o') ?? null : null)));
       return found;
     };
     const heads = await matchHeads(layer, pairs, statistics, counts, tools);

@@ -17,6 +17,7 @@ import { readTexts } from '../../../extension/probe/texts';
 import { openTokenizer } from '../../../extension/probe/tokenizer';
 import { SessionPool } from '../../../extension/runtime/pool';
 import { Scheduler } from '../../../extension/runtime/scheduler';
+import { partsOfBlock } from '../../../extension/transfer/parts';
 import type { SourceModule, TransferInputs, TransferModel } from '../../../extension/transfer/types';
 
 export const SAMPLE = path.resolve('media/sample'), MAIN = path.join(SAMPLE, 'modulens-sample'), SMALL = path.join(SAMPLE, 'modulens-sample-small'), DUTCH = path.join(SAMPLE, 'lora-dutch'), BANKING = path.join(SAMPLE, 'lora-banking');
@@ -172,4 +173,12 @@ export async function changedBase(change: BaseChange, folder: string, source = M
   for (const file of ['tokenizer.json', 'tokenizer_config.json']) await fs.copyFile(path.join(source, file), path.join(folder, file));
   await fs.writeFile(path.join(folder, 'model.safetensors'), safetensorsBytes([...weights].map(([tensor, { shape, data }]) => ({ name: tensor, dtype: 'F32', shape, data })), new Map([['format', 'pt']])));
   return folder;
+}
+
+/** A LoRA of random factors on every map of a base; `size`: entries of B. */
+export async function randomModule(base: TransferModel, folder: string, rank: number, size: number): Promise<string> {
+  const random = new Random(5, 'module'), sites: LoraFactors[] = base.model.spec.stacks[0].blocks.flatMap((block) => partsOfBlock(base.model, block).map(({ target, inWidth, outWidth }) => ({
+    target, rank, inWidth, outWidth, scaling: 2, a: Float32Array.from({ length: rank * inWidth }, () => random.normal() / Math.sqrt(inWidth)), b: Float32Array.from({ length: outWidth * rank }, () => size * random.normal()),
+  })));
+  return writeModule(folder, sites);
 }
