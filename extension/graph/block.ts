@@ -40,13 +40,14 @@ export interface SublayerJoin {
   readonly part: 'attention' | 'ffn';
   /** The stream that the sublayer branched off. */
   readonly residual: Value;
-  /** What the sublayer read: the stream, normed where the norm comes first. */
-  readonly input: Value;
   /** What the sublayer gives to the sum. */
   readonly branch: Value;
   /** The norm after the sum, where there is one. */
   readonly norm: (sum: Value) => Value;
 }
+
+/** Gives keys and values that stand before those of the tokens; `x` `[tokens, d_model]` is what the attention reads. */
+export type KeysHook = (builder: GraphBuilder, block: BlockSpec, x: Value) => { readonly key: Value; readonly value: Value };
 
 /** Gives the stream after a sublayer; null leaves it as the model has it: the norm of residual plus branch. */
 export type JoinHook = (builder: GraphBuilder, block: BlockSpec, at: SublayerJoin) => Value | null;
@@ -61,6 +62,8 @@ export interface BlockOptions {
   readonly join?: JoinHook;
   /** Keys and values that stand before those of the tokens, as inputs like the past; nothing of them is given out. */
   readonly prefix?: boolean;
+  /** The same made in the graph from what the attention reads, `[kvHeads, *, headDim]`. */
+  readonly keys?: KeysHook;
   /** Adds inputs `ffn.mask` and `ffn.fill` `[d_ff]`: hidden = hidden * mask + fill. */
   readonly mask?: boolean;
   /** Leave out everything after the FFN's hidden activations (the last block of a probe that needs no output). */
@@ -85,6 +88,10 @@ export const BLOCK_INPUTS = {
   pastValue: 'past.value',
   mask: 'ffn.mask',
   fill: 'ffn.fill',
+  /** `[tokens, tokens]`: rows that average over a token's own sequence. */
+  sequenceMean: 'sequence.mean',
+  /** `[sequences, tokens]`: the same once per sequence. */
+  sequenceRows: 'sequence.rows',
 } as const;
 export const BLOCK_OUTPUTS = { hidden: 'hidden.out', presentKey: 'present.key', presentValue: 'present.value' } as const;
 
@@ -111,7 +118,7 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
   const tap = (name: BlockTap, value: Value): Value => { taps.set(name, value); return value; };
 
   const hidden = tap('input', b.input(BLOCK_INPUTS.hidden, 'float32', ['tokens', stack.dModel]));
-  const attention = (x: Value): Value => tap('attention.output', buildAttention({ b, w, stack, spec: block.attention, apply, tap, gather: options.gather === true }, x, options));
+  const attention = (x: Value): Value => tap('attention.output', buildAttention({ b, w, stack, spec: block.attention, apply, tap, gather: options.gather === true }, x, options, block));
   const ffn = (x: Value): Value => {
     if (block.ffn.kind === 'ffn') return buildFfn(b, block.ffn, apply, tap, x, options);
     // Masks and early stops are about the neurons of a dense FFN.
@@ -125,13 +132,13 @@ function assemble(model: BoundModel, stack: StackSpec, block: BlockSpec, options
     const right = scaled(w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, hidden)))));
     if (!options.stopAtHidden) tap('output', b.add(b.add(right, left), hidden));
   } else {
-    const joined = (part: SublayerJoin['part'], after: NormSpec | undefined, residual: Value, input: Value, branch: Value): Value => {
+    const joined = (part: SublayerJoin['part'], after: NormSpec | undefined, residual: Value, branch: Value): Value => {
       const norm = (sum: Value): Value => w.norm(after, sum);
-      return options.join?.(b, block, { part, residual, input, branch, norm }) ?? norm(b.add(residual, branch));
+      return options.join?.(b, block, { part, residual, branch, norm }) ?? norm(b.add(residual, branch));
     };
-    const attended = w.norm(a.before, hidden), middle = joined('attention', a.after, hidden, attended, scaled(w.norm(a.branch, attention(attended))));
-    const input = tap('ffn.input', w.norm(f.before, middle)), branch = scaled(w.norm(f.branch, ffn(input)));
-    if (!options.stopAtHidden) tap('output', joined('ffn', f.after, middle, input, branch));
+    const middle = joined('attention', a.after, hidden, scaled(w.norm(a.branch, attention(w.norm(a.before, hidden)))));
+    const branch = scaled(w.norm(f.branch, ffn(tap('ffn.input', w.norm(f.before, middle)))));
+    if (!options.stopAtHidden) tap('output', joined('ffn', f.after, middle, branch));
   }
   for (const name of BLOCK_TAPS) {
     const value = taps.get(name);
@@ -168,10 +175,15 @@ interface AttentionContext {
   readonly gather: boolean;
 }
 
-function buildAttention(context: AttentionContext, x: Value, { cache, prefix }: Pick<BlockOptions, 'cache' | 'prefix'>): Value {
+function buildAttention(context: AttentionContext, x: Value, { cache, prefix, keys }: Pick<BlockOptions, 'cache' | 'prefix' | 'keys'>, block: BlockSpec): Value {
   const { b, w, spec, apply } = context, { kvHeads, headDim, valueDim = headDim, qkv } = spec;
   const [q, k, v] = qkv.kind === 'routed' ? [null, ...routedKeys(context, qkv, x)] : headsOf(context, qkv, x);
   let key = b.transpose(k, [1, 0, 2]), value = b.transpose(v, [1, 0, 2]);
+  if (keys) {
+    const before = keys(b, block, x);
+    key = b.concat([before.key, key], 1, 'keys');
+    value = b.concat([before.value, value], 1, 'keys');
+  }
   if (cache || prefix) {
     key = b.concat([b.input(BLOCK_INPUTS.pastKey, 'float32', [kvHeads, 'past', headDim]), key], 1, 'keys');
     value = b.concat([b.input(BLOCK_INPUTS.pastValue, 'float32', [kvHeads, 'past', valueDim]), value], 1, 'keys');

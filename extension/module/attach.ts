@@ -40,6 +40,8 @@ export interface AttachedModules {
   /** Changes of a token's embedding row, before any factor of the family. */
   readonly tokens?: (id: number, row: Float32Array) => Float32Array;
   readonly lead?: AttachedLead;
+  /** Graphs of blocks average over whole texts, so that a text cannot be run token by token. */
+  readonly averages?: boolean;
   /** What of the modules changes nothing that is computed here. */
   readonly remarks?: readonly string[];
 }
@@ -64,7 +66,7 @@ export async function attachModules(model: BoundModel, active: readonly ActiveMo
     rows.push(...(parts.tokens ?? []));
   }
   const saved = mergeSaved(bound, active), heads = bound.flatMap((parts) => parts.head ?? []), remarks = bound.flatMap((parts) => parts.remarks ?? []);
-  const lead = attachLead(model, bound, active.map(({ module }) => module.path)), changed = withSavedWeights(model, saved, lead?.length ?? 0);
+  const lead = attachLead(model, bound, active.map(({ module }) => module.path)), changed = withSavedWeights(model, saved, lead?.shift ?? 0);
   const key = active.map(({ module }) => module.weights.files.map((f) => `${f.path}.${f.mtimeMs}.${f.size}`).join()).join('+') + saved.key;
   const inputsOf = (weights: readonly string[]): Record<string, HostTensor> => Object.assign({}, ...weights.flatMap((weight) => (linears.get(weight) ?? []).map(({ inputs }) => inputs))) as Record<string, HostTensor>;
   const before = [...linears.values()].flat().some((part) => part.before), stage = stageLinears(model, model.spec.stacks[0]).map((spec) => spec.weight).filter((weight) => linears.has(weight));
@@ -83,6 +85,7 @@ export async function attachModules(model: BoundModel, active: readonly ActiveMo
     ...(heads.length > 0 ? { head: attachHead(heads) } : {}),
     ...(rows.length > 0 ? { tokens: (id, row) => changedRow(rows, id, row) } : {}),
     ...(lead ? { lead } : {}),
+    ...(bound.some((parts) => parts.averages) ? { averages: true } : {}),
     ...(remarks.length > 0 ? { remarks } : {}),
   };
 }

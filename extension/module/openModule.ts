@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import type { BoundModel } from '../architecture/resolve';
+import { readJsonObject } from '../checkpoint/jsonFile';
 import { failure } from '../protocol/errors';
+import { isAdapterHub, openAdapterHub } from './adapterHub';
 import { readIa3 } from './ia3';
 import { readLora } from './lora';
 import { openPeftFolder, type PeftFolder } from './peftFolder';
@@ -18,6 +21,8 @@ const PEFT_KINDS: ReadonlyMap<string, (folder: PeftFolder) => PluggedModule> = n
  * @throws module/unsupported-kind, module/unsupported-flag, module/unsupported-part, module/unreadable and what reading files throws
  */
 export async function openModule(path: string): Promise<PluggedModule> {
+  const { value: config } = await readJsonObject(join(path, 'adapter_config.json'));
+  if (isAdapterHub(config)) return openAdapterHub(path, config);
   const folder = await openPeftFolder(path), type = folder.config['peft_type'], read = typeof type === 'string' ? PEFT_KINDS.get(type.toUpperCase()) : undefined;
   if (!read) throw failure('module/unsupported-kind', { path, kind: typeof type === 'string' ? type : 'unknown' });
   return read(folder);

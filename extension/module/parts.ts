@@ -66,6 +66,10 @@ export interface PrefixPart {
   readonly blocks: readonly { readonly key: HostTensor; readonly value: HostTensor }[];
   /** Factor on the attention that goes there: exp(score) is multiplied with it. */
   readonly strength: number;
+  /** Positions of the text start behind it (PEFT), or where they would without it (AdapterHub). */
+  readonly shifts: boolean;
+  /** Factors on keys and values, made of each text: the mean over its tokens of sigmoid(x W^T + b), one output for both or one each. By block index. */
+  readonly gates?: readonly { readonly weight: HostTensor; readonly bias: HostTensor }[];
 }
 
 /** Embedding rows that stand before every sequence. */
@@ -93,6 +97,8 @@ export interface ModuleParts {
   readonly savedHead?: SavedTensor;
   readonly prefix?: PrefixPart;
   readonly prompt?: PromptPart;
+  /** Something in it averages over whole texts, so that a text cannot be run token by token. */
+  readonly averages?: boolean;
   /** What of the module changes nothing that is computed here, in whole sentences. */
   readonly remarks?: readonly string[];
 }

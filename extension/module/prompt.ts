@@ -58,13 +58,13 @@ export function readPrefix(folder: PeftFolder): PluggedModule {
       const { kvHeads, headDim } = blocks[0].attention;
       expectShape(path, tensor, [length, blocks.length * 2 * kvHeads * headDim]);
       const learned = await readTensor(tensor);
-      return { prefix: { length, blocks: split(control ? controlEntries(learned, control, 'prefix') : learned, length, blocks.length, kvHeads, headDim), strength } };
+      return { prefix: { length, blocks: splitPrefix(control ? controlEntries(learned, control, 'prefix') : learned, length, blocks.length, kvHeads, headDim), strength, shifts: true } };
     },
   };
 }
 
 /** Rows of (layer, key or value, head, feature) to keys and values per layer, `[heads, length, feature]`. */
-function split(rows: Float32Array, length: number, layers: number, heads: number, width: number): PrefixPart['blocks'] {
+export function splitPrefix(rows: Float32Array, length: number, layers: number, heads: number, width: number): PrefixPart['blocks'] {
   const row = layers * 2 * heads * width;
   const part = (slot: number) => {
     const out = new Float32Array(heads * length * width);

@@ -45,6 +45,7 @@ export class Decoder {
     const model = (this.model = modules?.model ?? base), before = modules?.lead;
     this.stack = model.spec.stacks[0];
     if (!this.stack.blocks.every((block) => block.attention.causal)) throw failure('model/not-causal', { path: model.checkpoint.path, what: 'going through a text token by token' });
+    if (modules?.averages) throw failure('module/whole-texts', { path: modules.modules.map(({ module }) => module.path).join(', ') });
     this.embedder = new Embedder(model, this.stack, modules);
     this.past = this.stack.blocks.map((block) => before?.past(block) ?? emptyPast(block));
     this.lead = before?.prefix ?? 0;
@@ -113,8 +114,8 @@ export class Decoder {
 
   /** Runs ids behind `offset` places of the past; changes nothing. */
   private async step(ids: Int32Array, offset: number, look?: (block: BlockSpec) => BlockLook | null): Promise<{ readonly hidden: Float32Array; readonly past: readonly Past[] }> {
-    const n = ids.length, { dModel } = this.stack;
-    const pack: Pack = { ids, positions: Float32Array.from({ length: n }, (_, i) => offset + i), sequences: new Int32Array(n), offset, tokens: n };
+    const n = ids.length, { dModel } = this.stack, before = this.modules?.lead, unseen = before ? before.length - before.shift : 0;
+    const pack: Pack = { ids, positions: Float32Array.from({ length: n }, (_, i) => offset - unseen + i), sequences: new Int32Array(n), offset, tokens: n };
     let hidden = await this.embed(pack);
     const past: Past[] = [], shared = new Map<string, HostTensor>();
     for (const [i, block] of this.stack.blocks.entries()) {

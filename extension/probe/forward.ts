@@ -12,7 +12,7 @@ import type { Scheduler } from '../runtime/scheduler';
 import type { GraphSession } from '../runtime/session';
 import { floatData, floats, type HostTensor } from '../graph/hostTensor';
 import { Embedder } from './embed';
-import { biasBehind, packBehind } from './lead';
+import { biasBehind, packBehind, sequenceMeans } from './lead';
 import { attentionBias, type Pack, packSequences, tokensPerRun } from './pack';
 
 /** What a forward pass needs besides the model. */
@@ -98,6 +98,7 @@ export class ForwardPass {
   private prefixFeeds(block: BlockSpec): Feeds {
     const { lead } = this.modules ?? {};
     if (!lead || lead.prefix === 0) return {};
+    if (lead.gated) return lead.gated.feeds(block);
     const { key, value } = lead.past(block);
     return { [BLOCK_INPUTS.pastKey]: key, [BLOCK_INPUTS.pastValue]: value };
   }
@@ -177,7 +178,19 @@ export class ForwardPass {
       if (!tensor) kept.set(name, (tensor = make()));
       feeds[name] = tensor;
     };
-    remember(BLOCK_INPUTS.bias(window), () => (lead ? floats([pack.tokens, lead.prefix + pack.tokens], biasBehind(pack, tokens, lead, causal, window)) : floats([pack.tokens, pack.tokens], attentionBias(pack, causal, window))));
+    remember(BLOCK_INPUTS.bias(window), () => {
+      if (!lead) return floats([pack.tokens, pack.tokens], attentionBias(pack, causal, window));
+      const { keys, data } = biasBehind(pack, tokens, lead, causal, window);
+      return floats([pack.tokens, keys], data);
+    });
+    if (this.modules?.averages) {
+      for (const [name, each] of [[BLOCK_INPUTS.sequenceMean, 'row'], [BLOCK_INPUTS.sequenceRows, 'sequence']] as const) {
+        remember(name, () => {
+          const { rows, data } = sequenceMeans(pack, each);
+          return floats([rows, pack.tokens], data);
+        });
+      }
+    }
     const spec = rope === undefined ? undefined : this.stack.ropes.get(rope);
     if (spec && rope !== undefined && !kept.has(BLOCK_INPUTS.cos(rope))) {
       const { cos, sin } = ropeTables(spec, pack.positions);
@@ -199,10 +212,10 @@ export class ForwardPass {
 }
 
 /** What modules change in a block's graph. */
-export function hooksOf(modules: AttachedModules | null): Pick<BlockOptions, 'hook' | 'before' | 'join' | 'prefix'> {
+export function hooksOf(modules: AttachedModules | null): Pick<BlockOptions, 'hook' | 'before' | 'join' | 'prefix' | 'keys'> {
   if (!modules) return {};
   const { hook, before, join, lead } = modules;
-  return { hook, ...(before ? { before } : {}), ...(join ? { join } : {}), ...(lead && lead.prefix > 0 ? { prefix: true } : {}) };
+  return { hook, ...(before ? { before } : {}), ...(join ? { join } : {}), ...(lead?.gated ? { keys: lead.gated.keys } : lead && lead.prefix > 0 ? { prefix: true } : {}) };
 }
 
 /** Elements of weights or logits that one head slice may have (256 MB of float32 would be 64 M; half leaves room for both). */

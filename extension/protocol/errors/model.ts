@@ -20,6 +20,7 @@ export const modelErrors = {
   'module/unsupported-flag': define<{ path: string; flag: string; value: string }>(EXIT.cannot, (a) => `${a.path}: adapter_config.json sets "${a.flag}" to ${a.value}, which changes the forward pass in a way that Modulens does not run yet. Nothing was computed.`),
   'module/not-linear': define<{ path: string; kind: string }>(EXIT.cannot, (a) => `${a.path} is a module of kind "${a.kind}", which is no update of linear maps and cannot be written as low-rank factors.`),
   'module/unsupported-part': define<{ path: string; part: string; reason: string }>(EXIT.cannot, (a) => `${a.path}: "${a.part}" cannot be run: ${a.reason}. Nothing was computed.`),
+  'module/whole-texts': define<{ path: string }>(EXIT.cannot, (a) => `${a.path} has gates that average over a whole text, so a text cannot be run token by token with it. Run whole texts.`),
   'module/not-plain': define<{ path: string; name: string; what: string }>(EXIT.cannot, (a) => `${a.path} holds more than low-rank factors of linear maps: "${a.name}" (${a.what}). Only plain LoRAs can be mixed token by token.`),
   'module/strength': define<{ path: string; strength: string; kind: string }>(EXIT.usage, (a) => `${a.path} (${a.kind}) cannot act with the strength ${a.strength}. Give ${a.kind === 'prefix' || a.kind === 'prompt' ? 'zero or a positive number' : 'a number'}.`),
   'module/together': define<{ path: string; reason: string }>(EXIT.cannot, (a) => `${a.path} cannot act here: ${a.reason}. Leave out one of the modules.`),
