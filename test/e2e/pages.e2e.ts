@@ -118,7 +118,7 @@ async function openRouting(): Promise<FrameLocator> {
 const PAGES = [
   { name: 'analysis', open: async () => { const frame = await analyze(page, NAME); await finished(frame); await frame.locator('.graph g.node').first().waitFor(); await frame.locator('.details .blocks').waitFor(); return frame; }, stops: [/layer/i, /expert|node/i, /Table/, /Export/, /Run again/] },
   { name: 'tensors', open: openTensors, stops: [/Filter tensors/, /Tensors by module path/, /The chosen tensor/] },
-  { name: 'routing', open: openRouting, stops: [/Choose the router/, /Table/, /Export/, /Sites by experts/, /Tokens by site/, /Flow of tokens/, /Kinds of text/, /Experts kept/, /Figures/] },
+  { name: 'routing', open: openRouting, stops: [/Choose the router/, /Table/, /Export/, /Sites by experts/, /Tokens by site/, /What if/, /Flow of tokens/, /Kinds of text/, /Experts kept/, /Figures/, /Compare with/] },
 ] as const;
 
 describe.each(PAGES)('the $name page', ({ name, open, stops: expected }) => {
@@ -165,6 +165,111 @@ it('the raster of the routing page draws the numbers of its table', async () => 
   const { cells, wrong } = await checkRaster(frame);
   expect(cells).toBeGreaterThan(20);
   expect(wrong).toEqual([]);
+});
+
+describe('the routing page further', () => {
+  const routing = async (): Promise<FrameLocator> => {
+    const frame = webview(page) as FrameLocator;
+    await frame.locator('body[data-page="routing"]').waitFor();
+    return frame;
+  };
+
+  it('puts another router beside this one, against chance, and lists tokens that go elsewhere', async () => {
+    const frame = await routing();
+    await frame.getByLabel('Compare with').selectOption('similarity');
+    await frame.getByRole('button', { name: 'Compare', exact: true }).first().click();
+    await frame.locator('.compare-box canvas').waitFor({ timeout: RUN_MS });
+    const said = await frame.locator('.compare-said').innerText();
+    expect(said).toMatch(/avg-k.* and similarity.* (choose the same first expert more than chance at \d of 6 sites|choose alike at any of 6 sites)/);
+    expect(said).toMatch(/0\.\d+.* of the tokens, against 0\.\d+ with the other.s tokens shuffled/);
+    expect(await frame.locator('.compare-tokens li').count()).toBeGreaterThan(0);
+    await frame.locator('.compare-box').focus();
+    await page.keyboard.press('ArrowDown');
+    await frame.locator('[aria-live]', { hasText: /same first expert, 0\.\d+.* null 0\.\d+/ }).waitFor({ state: 'attached' });
+    await page.keyboard.press('t');
+    const cells = await frame.locator('.table-scroll tbody tr').first().locator('td').allInnerTexts();
+    for (const cell of cells) expect(cell).toMatch(/null .*n = \d+ tokens/);
+    await page.keyboard.press('Escape');
+    await bench.picture('routing-compare');
+    expect(await violations()).toEqual([]);
+  });
+
+  it('routes without an expert, says so, and ends', async () => {
+    const frame = await routing();
+    const before = await frame.locator('h1').innerText();
+    await frame.getByRole('button', { name: /What if/ }).click();
+    await frame.locator('.what-if').getByRole('button', { name: 'Mute' }).click();
+    await frame.locator('.what-if.is-set').waitFor({ timeout: RUN_MS });
+    expect(await frame.locator('h1').innerText()).toMatch(/^What if: without . at L\d\. /);
+    await frame.locator('.what-if', { hasText: /What if: ?without . at L\d/ }).waitFor();
+    await bench.picture('routing-what-if');
+    expect(await violations()).toEqual([]);
+    await frame.locator('.what-if').getByRole('button', { name: 'Reset' }).click();
+    await frame.locator('.what-if.is-set').waitFor({ state: 'detached', timeout: RUN_MS });
+    expect(await frame.locator('h1').innerText()).toBe(before);
+  });
+
+  it('keeps its pictures while the text is typed', async () => {
+    const frame = await routing();
+    const tokens = async (): Promise<number> => Number(/(\d+) tokens,/.exec(await frame.locator('.fact-list').innerText())?.[1]);
+    const count = await tokens();
+    await frame.locator('.strip canvas').first().scrollIntoViewIfNeeded();
+    const inner = (await webviewFrame(page)) as Frame;
+    await inner.evaluate(() => {
+      const seen = { frames: 0, fewest: Infinity, pending: 0, on: true };
+      Object.assign(window, { seen });
+      const look = (): void => {
+        const canvas = document.querySelector<HTMLCanvasElement>('.strip canvas');
+        const copy = new OffscreenCanvas(canvas?.width ?? 1, canvas?.height ?? 1).getContext('2d');
+        if (canvas && copy) {
+          copy.drawImage(canvas, 0, 0);
+          const { data } = copy.getImageData(0, 6, Math.min(400, canvas.width), 1);
+          const colours = new Set(Array.from({ length: data.length / 4 }, (_, i) => data.subarray(i * 4, i * 4 + 4).join()));
+          seen.fewest = Math.min(seen.fewest, colours.size);
+        } else seen.fewest = 0;
+        seen.pending = Math.max(seen.pending, document.querySelectorAll('.view .pending-box').length);
+        seen.frames++;
+        if (seen.on) requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.locator('.editor-instance .view-line').first().click();
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.type(' Then the wind turned again.', { delay: 60 });
+    await expect.poll(tokens, { timeout: RUN_MS }).toBeGreaterThan(count + 3);
+    await page.waitForTimeout(800);
+    const seen = await inner.evaluate(() => {
+      const { seen: found } = window as unknown as { seen: { frames: number; fewest: number; pending: number; on: boolean } };
+      found.on = false;
+      return found;
+    });
+    await bench.picture('routing-typed');
+    expect(seen.frames).toBeGreaterThan(10);
+    expect(seen.pending).toBe(0);
+    expect(seen.fewest).toBeGreaterThan(4);
+  });
+
+  it('shows what the weights of a library say, with cosines, and every figure beside its null', async () => {
+    const frame = await routing();
+    await frame.getByRole('button', { name: /Choose the router/ }).click();
+    await page.locator('.quick-input-widget .monaco-list-row', { hasText: /Arrow/ }).first().click();
+    await frame.locator('.fact-list', { hasText: /router arrow/ }).waitFor({ timeout: RUN_MS });
+    await frame.locator('.library').scrollIntoViewIfNeeded();
+    await frame.locator('.library-site canvas').waitFor({ timeout: RUN_MS });
+    await frame.locator('.library-box').focus();
+    await page.keyboard.press('ArrowDown');
+    await frame.locator('[aria-live]', { hasText: /\u03c32\/\u03c31 .*main direction/ }).waitFor({ state: 'attached' });
+    await bench.picture('routing-library');
+    await page.keyboard.press('t');
+    await frame.locator('.table-scroll tbody tr', { hasText: /determined/ }).first().waitFor();
+    await page.keyboard.press('Escape');
+    await frame.getByRole('button', { name: 'cosine', exact: true }).click();
+    await frame.locator('.slice', { hasText: 'lead' }).waitFor();
+    await bench.picture('routing-cosine');
+    expect(await violations()).toEqual([]);
+  });
 });
 
 it('no page error, no request to another machine', () => {
