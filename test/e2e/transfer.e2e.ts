@@ -93,6 +93,15 @@ function byCommandLine(): TransferDocument {
 const essence = ({ timings: _timings, out: _out, files, ...rest }: TransferDocument): unknown => ({ ...rest, files: files.filter(({ file }) => file.endsWith('.safetensors')) });
 
 describe('Modulens: Transfer Module...', () => {
+  it('is offered on a PEFT folder and not on checkpoints, and asks for the rest', async () => {
+    await until(async () => ((await contextMenuItems(page, treeRow(page, MODULE))) as string[]).includes('Modulens: Transfer Module...'), { timeout: 60_000, every: 1000, what: 'the module to be found' });
+    expect(await contextMenuItems(page, treeRow(page, SOURCE))).not.toContain('Modulens: Transfer Module...');
+    await contextMenu(page, treeRow(page, MODULE), 'Modulens: Transfer Module...');
+    await quick().locator('.quick-input-title', { hasText: /on which base/ }).waitFor();
+    await page.keyboard.press('Escape');
+    await quick().waitFor({ state: 'hidden' });
+  });
+
   it('asks for module, source, target and method, the named base first', async () => {
     await runCommand(page, 'Modulens: Transfer Module...');
     await choose(/which module/, MODULE);
@@ -196,16 +205,6 @@ describe('Modulens: Transfer Module...', () => {
     await page.locator('.monaco-workbench').waitFor();
     await finding().filter({ hasText: sentence }).waitFor({ timeout: RUN_MS });
     await frame().locator('.report .runs-box svg').waitFor();
-  });
-
-  it('is offered on a PEFT folder and on its adapter_config.json, and not on checkpoints', async () => {
-    await page.locator('.activitybar .action-item', { has: page.locator('[aria-label^="Explorer"]') }).first().click();
-    await treeRow(page, MODULE).waitFor();
-    await until(async () => ((await contextMenuItems(page, treeRow(page, MODULE))) as string[]).includes('Modulens: Transfer Module...'), { timeout: 60_000, every: 1000, what: 'the module to be found' });
-    expect(await contextMenuItems(page, treeRow(page, SOURCE))).not.toContain('Modulens: Transfer Module...');
-    await contextMenu(page, treeRow(page, MODULE), 'Modulens: Transfer Module...');
-    await quick().locator('.quick-input-title', { hasText: /on which base/ }).waitFor();
-    await page.keyboard.press('Escape');
   });
 
   it('no page error, no request to another machine, no error in the log', () => {

@@ -1,10 +1,8 @@
 import * as fs from 'node:fs';
 import * as vscode from 'vscode';
-import type { ModuleFacts } from '../../protocol/engineRpc';
 import { TRANSFER_METHODS, type TransferMethodName, type TransferRequest } from '../../protocol/transfer';
 import { TRANSFER_METHOD_WORDS } from '../../protocol/transferPage';
 import { SAMPLE_MODULES, SAMPLE_ROOT } from '../ids';
-import { describeModule } from '../itemText';
 import { nameOf } from '../paths';
 import type { Services } from '../services';
 import { type BasePlace, moduleFolderOf, orderBases, placesBeside } from './bases';
@@ -12,6 +10,7 @@ import { BACK, type PickItem, pickStep, separator } from './steps';
 
 /** An item that opens a dialog instead of being a place. */
 const BROWSE = '';
+const SAMPLE_BASES = ['modulens-sample', 'modulens-sample-small'];
 
 type Step = readonly [number, number] | undefined;
 type Answer = string | typeof BACK | undefined;
@@ -43,19 +42,16 @@ export async function askOne(services: Services, what: 'module' | 'from' | 'to',
 }
 
 async function askModule(services: Services, _answers: readonly string[], at: Step): Promise<Answer> {
+  const { modules } = await services.checkpoints.scan();
+  const workspace = modules.map((path): PickItem<string> => ({ label: `$(extensions) ${nameOf(path)}`, description: vscode.workspace.asRelativePath(path), value: path }));
+  const sample = SAMPLE_MODULES.map((name): PickItem<string> => ({ label: `$(extensions) ${name}`, description: 'comes with Modulens, on modulens-sample', value: samplePath(services, name) }));
   const browse: PickItem<string> = { label: '$(folder-opened) Choose a folder\u2026', description: 'with adapter_config.json', value: BROWSE };
-  const sample = SAMPLE_MODULES.map((name): PickItem<string> => ({ label: name, description: 'comes with Modulens, on modulens-sample', value: samplePath(services, name) }));
-  const place = (path: string, facts: ModuleFacts | null): PickItem<string> => ({ label: `$(extensions) ${nameOf(path)}`, description: vscode.workspace.asRelativePath(path), ...(facts ? { detail: describeModule(facts) } : {}), value: path });
-  const list = (workspace: readonly PickItem<string>[], cache: readonly PickItem<string>[]): readonly PickItem<string>[] => [
-    browse, ...(workspace.length > 0 ? [separator<string>('In this workspace'), ...workspace] : []), ...(cache.length > 0 ? [separator<string>('Local Hugging Face cache'), ...cache] : []), separator('Samples'), ...sample,
-  ];
   const answer = await pickStep<string>({
-    title: 'Transfer: which module?', placeholder: 'A PEFT folder that was trained on one base and shall go to another', at, items: list(services.checkpoints.findings.modules.map((path) => place(path, null)), []),
+    title: 'Transfer: which module?', placeholder: 'A PEFT folder that was trained on one base and shall go to another', at,
+    items: [...(workspace.length > 0 ? [separator<string>('In this workspace'), ...workspace] : []), separator('Elsewhere'), browse, ...sample],
     more: async (signal) => {
-      const { modules } = await services.checkpoints.scan();
-      const [described, found] = await Promise.all([services.engine.request('checkpoint/describe', { paths: [...modules] }, signal), searchCache(services, signal)]);
-      const facts = new Map(described.map((one) => [one.path, one.module] as const));
-      return list(modules.map((path) => place(path, facts.get(path) ?? null)), found.filter(({ kind }) => kind === 'module').map(({ name, path }) => ({ label: name, description: path, value: path })));
+      const found = (await searchCache(services, signal)).filter(({ kind }) => kind === 'module');
+      return found.length === 0 ? [] : [separator('Local Hugging Face cache'), ...found.map(({ name, path }): PickItem<string> => ({ label: `$(extensions) ${name}`, description: path, value: path }))];
     },
   });
   return answer === BROWSE ? browseFolder('Choose the folder of a PEFT module', 'Transfer This') : answer;
@@ -82,25 +78,24 @@ interface BaseQuestion {
 }
 
 async function askBase(services: Services, { title, placeholder, named, beside, without, at }: BaseQuestion): Promise<Answer> {
-  const browse: PickItem<string> = { label: '$(folder-opened) Choose a folder\u2026', description: 'with config.json and weights', value: BROWSE };
-  const samples = ['modulens-sample', 'modulens-sample-small'].map((name): BasePlace => ({ label: name, path: samplePath(services, name), origin: 'sample' }));
-  const workspace = (): readonly BasePlace[] => services.checkpoints.findings.checkpoints.map((path) => ({ label: nameOf(path), path, origin: 'workspace' }));
-  const item = ({ label, path, origin }: BasePlace, found: boolean): PickItem<string> => ({ label: `$(layers) ${label}`, description: found ? 'named by the module' : origin === 'sample' ? 'comes with Modulens' : '', detail: origin === 'sample' ? undefined : path, value: path });
-  const list = (places: readonly BasePlace[]): readonly PickItem<string>[] => {
-    const { named: wanted, others } = orderBases(named, places, without);
-    const group = (name: string, origin: BasePlace['origin']): readonly PickItem<string>[] => {
-      const members = others.filter((place) => place.origin === origin);
-      return members.length > 0 ? [separator(name), ...members.map((place) => item(place, false))] : [];
-    };
-    return [...wanted.map((place) => item(place, true)), browse, ...group('In this workspace', 'workspace'), ...group('Local Hugging Face cache', 'cache'), ...group('Samples', 'sample')];
+  const { checkpoints } = await services.checkpoints.scan();
+  const workspace = checkpoints.map((path): BasePlace => ({ label: nameOf(path), path, origin: 'workspace' }));
+  const samples = SAMPLE_BASES.map((name): BasePlace => ({ label: name, path: samplePath(services, name), origin: 'sample' }));
+  const cached = async (signal: AbortSignal): Promise<readonly BasePlace[]> => (await searchCache(services, signal)).filter(({ kind }) => kind === 'checkpoint').map(({ name, path }) => ({ label: name, path, origin: 'cache' }));
+  const near = [...beside, ...workspace, ...samples];
+  // The named base stands first. Only when it is nowhere near, the list waits for the cache.
+  const early = named !== null && orderBases(named, near).named.length === 0 ? await cached(new AbortController().signal) : null;
+  const known = orderBases(named, [...near, ...(early ?? [])], without);
+  const item = ({ label, path, origin }: BasePlace, found: boolean): PickItem<string> => ({ label: `$(layers) ${label}`, description: [found ? 'named by the module' : '', origin === 'sample' ? 'comes with Modulens' : path].filter(Boolean).join(', '), value: path });
+  const group = (name: string, places: readonly BasePlace[], origin: BasePlace['origin']): readonly PickItem<string>[] => {
+    const members = places.filter((place) => place.origin === origin);
+    return members.length > 0 ? [separator(name), ...members.map((place) => item(place, false))] : [];
   };
+  const browse: PickItem<string> = { label: '$(folder-opened) Choose a folder\u2026', description: 'with config.json and weights', value: BROWSE };
   const answer = await pickStep<string>({
-    title, placeholder, at, items: list([...beside, ...workspace(), ...samples]),
-    more: async (signal) => {
-      await services.checkpoints.scan();
-      const cache = (await searchCache(services, signal)).filter(({ kind }) => kind === 'checkpoint').map(({ name, path }): BasePlace => ({ label: name, path, origin: 'cache' }));
-      return list([...beside, ...workspace(), ...cache, ...samples]);
-    },
+    title, placeholder, at,
+    items: [...known.named.map((place) => item(place, true)), ...group('In this workspace', known.others, 'workspace'), separator('Elsewhere'), browse, ...known.others.filter(({ origin }) => origin === 'sample').map((place) => item(place, false)), ...group('Local Hugging Face cache', known.others, 'cache')],
+    ...(early ? {} : { more: async (signal) => group('Local Hugging Face cache', orderBases(null, await cached(signal), without).others, 'cache') }),
   });
   return answer === BROWSE ? browseFolder('Choose a checkpoint', 'Choose') : answer;
 }

@@ -13,7 +13,7 @@ export interface PickStep<T> {
   /** Position among the steps, from 1; undefined for a single question. */
   readonly at?: readonly [number, number];
   readonly items: readonly PickItem<T>[];
-  /** More items, when they are known; the list is usable before. */
+  /** More items for the end of the list, when they are known; the list is usable before, and nothing in it moves. */
   more?(signal: AbortSignal): Promise<readonly PickItem<T>[]>;
 }
 
@@ -34,7 +34,11 @@ export async function pickStep<T>(step: PickStep<T>): Promise<T | typeof BACK | 
     pick.busy = true;
     step.more(searching.signal).then(
       (items) => {
-        if (!searching.signal.aborted) pick.items = items;
+        if (searching.signal.aborted || items.length === 0) return;
+        const active = pick.activeItems;
+        pick.keepScrollPosition = true;
+        pick.items = [...step.items, ...items];
+        pick.activeItems = active;
       },
       () => undefined,
     ).finally(() => {
