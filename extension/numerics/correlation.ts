@@ -24,7 +24,7 @@ export function standardisedColumns(x: ArrayLike<number>, n: number, width: numb
 
 /**
  * Pearson correlation of every column of x `[n, dx]` with every column of y `[n, dy]`: `[dx, dy]`, float64. A constant column correlates 0
- * with everything, as in scikit-learn's `r_regression` with `force_finite`.
+ * with everything, as in scikit-learn's `r_regression` for a constant target (for a constant feature that one may give infinities).
  */
 export function pearson(x: ArrayLike<number>, y: ArrayLike<number>, n: number, dx: number, dy: number): Float64Array {
   const mx = columnMoments(x, n, dx), my = columnMoments(y, n, dy), out = new Float64Array(dx * dy);
