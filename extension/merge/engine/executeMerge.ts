@@ -202,20 +202,22 @@ class MergeRun {
   private setup(tensor: PlannedTensor, inputs: readonly PassInput[], pass: StatisticsPass | ApplyPass, output: PassSetup['output']): PassSetup {
     const row = tensor.shape.at(-1) ?? 1, blockElements = pass.rows ? row * Math.max(1, Math.floor(BLOCK_ELEMENTS / row)) : BLOCK_ELEMENTS;
     return {
-      id: this.passes++, kernel: pass.kernel, params: pass.params, inputs, output, elements: tensor.elements, row, blockElements, temporaries: pass.temporaries ?? 0,
+      id: this.passes++, kernel: pass.kernel, params: pass.params, inputs, output, elements: tensor.elements, row, blockElements, deltas: pass.deltas === true, temporaries: pass.temporaries ?? 0,
       values: pass.kind === 'statistics' ? pass.values : 0, counts: pass.kind === 'statistics' ? pass.counts ?? 0 : 0,
     };
   }
 
   /** Runs a pass over all chunks of a tensor; replies come in chunk order. */
-  private async chunks(tensor: PlannedTensor, setup: PassSetup, each: (reply: ThreadReply, chunk: number, bytes: number) => void): Promise<void> {
+  private async chunks(tensor: PlannedTensor, setup: PassSetup, each: (reply: ThreadReply, chunk: number, bytes: number) => void, sample?: number): Promise<void> {
     const blocks = Math.ceil(setup.elements / setup.blockElements), perChunk = Math.max(1, Math.floor((this.options.chunkElements ?? CHUNK_ELEMENTS) / setup.blockElements));
+    const sampled = sample !== undefined && sample < blocks;
+    const starts = sampled ? Array.from({ length: sample }, (_, i) => Math.floor(((i + 0.5) * blocks) / sample)) : Array.from({ length: Math.ceil(blocks / perChunk) }, (_, i) => i * perChunk);
     this.threads.announce(setup);
     try {
-      await Promise.all(Array.from({ length: Math.ceil(blocks / perChunk) }, async (_, chunk) => {
+      await Promise.all(starts.map(async (block, chunk) => {
         this.options.signal.throwIfAborted();
-        const count = Math.min(perChunk, blocks - chunk * perChunk), elements = Math.min(setup.elements - chunk * perChunk * setup.blockElements, count * setup.blockElements);
-        const reply = await this.threads.run({ kind: 'chunk', pass: setup.id, block: chunk * perChunk, blocks: count });
+        const count = sampled ? 1 : Math.min(perChunk, blocks - block), elements = Math.min(setup.elements - block * setup.blockElements, count * setup.blockElements);
+        const reply = await this.threads.run({ kind: 'chunk', pass: setup.id, block, blocks: count });
         this.check(tensor, reply);
         this.bytesRead += setup.inputs.reduce((sum, { dtype }) => sum + elements * sizeOf(dtype), 0);
         each(reply, chunk, setup.output ? elements * sizeOf(setup.output.dtype) : 0);
@@ -231,7 +233,7 @@ class MergeRun {
     await this.chunks(tensor, setup, (reply, chunk) => {
       values[chunk] = reply.values ?? new Float64Array(0);
       if (reply.counts) for (let i = 0; i < counts.length; i++) counts[i] += reply.counts[i];
-    });
+    }, pass.sample);
     const blocks = values.flatMap((chunk) => (setup.values === 0 ? [] : Array.from({ length: chunk.length / setup.values }, (_, b) => chunk.subarray(b * setup.values, (b + 1) * setup.values))));
     return { blocks, counts };
   }

@@ -36,6 +36,19 @@ const decodeBf16: FunctionSpec = {
   ],
 };
 
+/** `decodeDeltaBf16(to, from, base, n)`: to = decoded − base; the bits of the largest magnitude of the differences, which are not finite where a value is not. */
+const decodeDeltaBf16: FunctionSpec = {
+  name: 'decodeDeltaBf16', parameters: [I32, I32, I32, I32], result: I32, locals: [I32, V128, V128, I32],
+  code: [
+    ...setEnd(4, 0, 3, 2),
+    ...loop(0, 4, 32, [
+      ...[0, 1].flatMap((half) => [...get(1), ...loadHalves(8 * half), ...int(16), ...v('shiftLeft'), ...get(2), ...loadVector(16 * half), ...v('floatSub'), ...set(5), ...get(0), ...get(5), ...storeVector(16 * half), ...noteLargest(get(5), 6)]),
+      ...advance(1, 16), ...advance(2, 32),
+    ]),
+    ...largest(6, 7),
+  ],
+};
+
 /** float16 to float32: the exponent is moved by a multiplication, which also makes subnormals right; infinities and NaN keep their exponent of ones. */
 const decodeF16: FunctionSpec = {
   name: 'decodeF16', parameters: [I32, I32, I32], result: I32, locals: [I32, V128, V128, I32, V128],
@@ -191,6 +204,66 @@ const histogram: FunctionSpec = {
   ],
 };
 
+/**
+ * `window(from, n, counts, low, high, shift)`: counts magnitudes in [low, high) by `(bits - low) >>> shift`; gives how many are `high` or more. Most
+ * vectors have nothing in a narrow window, so they cost two comparisons.
+ */
+const window: FunctionSpec = {
+  name: 'window', parameters: [I32, I32, I32, I32, I32, I32], result: I32, locals: [I32, V128, V128, V128, V128, V128, I32],
+  code: [
+    ...get(3), ...v('splatInt'), ...set(7), ...get(4), ...v('splatInt'), ...set(8), ...setEnd(6, 0, 1, 2),
+    ...loop(0, 6, 16, [
+      ...at(0), ...words(ABS), ...v('and'), ...set(9),
+      ...get(9), ...get(8), ...v('intAtLeast'), ...set(10), ...get(11), ...get(10), ...v('intSub'), ...set(11),
+      ...get(9), ...get(7), ...v('intAtLeast'), ...get(10), ...v('andNot'), ...set(10),
+      ...get(10), ...v('anyTrue'), IF, EMPTY_BLOCK,
+      ...[0, 1, 2, 3].flatMap((lane) => [
+        ...get(10), ...laneInt(lane), IF, EMPTY_BLOCK,
+        ...get(2), ...get(9), ...laneInt(lane), ...get(3), SUB, ...get(5), SHIFT_RIGHT, ...int(2), SHIFT_LEFT, ADD, ...tee(12), ...get(12), ...loadInt(), ...int(1), ADD, ...storeInt(),
+        END,
+      ]),
+      END,
+    ]),
+    ...[0, 1, 2, 3].flatMap((lane) => [...get(11), ...laneInt(lane), ...(lane === 0 ? [] : [ADD])]),
+  ],
+};
+
+/** Most models for which all of a vote happens in registers. */
+export const MOST_VOTERS = 6;
+
+/**
+ * `voteK(out, base, n, normalize, lambda, (d, low, high, c, w) for each of K models)`: thins each difference out to magnitudes whose bits lie in
+ * [low, high), times c; elects the sign of their sum (+ for 0); out = base + lambda * (sum of those that agree) / (sum of their w; 1 for none, or
+ * without `normalize`). The same operations in the same order as `keepBand`, `scale`, `addScaled`, `elect` and `consensus`.
+ */
+function vote(count: number): FunctionSpec {
+  const models = Array.from({ length: count }, (_, k) => k), parameter = (k: number, i: number): number => 5 + 5 * k + i, end = 5 + 5 * count;
+  const vector = (i: number): number => end + 1 + i, [lambda, normalize, sum, positive, num, den, mask] = [0, 1, 2, 3, 4, 5, 6].map(vector), own = (k: number, i: number): number => vector(7 + 5 * k + i);
+  return {
+    name: `vote${count}`, parameters: [I32, I32, I32, I32, F32, ...models.flatMap(() => [I32, I32, I32, F32, F32])], locals: [I32, ...new Array<number>(7 + 5 * count).fill(V128)],
+    code: [
+      ...get(4), ...v('splatFloat'), ...set(lambda), ...get(3), ...v('splatInt'), ...set(normalize),
+      ...models.flatMap((k) => [...get(parameter(k, 1)), ...v('splatInt'), ...set(own(k, 0)), ...get(parameter(k, 2)), ...v('splatInt'), ...set(own(k, 1)), ...get(parameter(k, 3)), ...v('splatFloat'), ...set(own(k, 2)), ...get(parameter(k, 4)), ...v('splatFloat'), ...set(own(k, 3))]),
+      ...setEnd(end, 0, 2, 2),
+      ...loop(0, end, 16, [
+        ...models.flatMap((k) => [
+          ...at(parameter(k, 0)), ...set(own(k, 4)), ...get(own(k, 4)), ...words(ABS), ...v('and'), ...set(mask),
+          ...get(own(k, 4)), ...get(mask), ...get(own(k, 0)), ...v('intAtLeast'), ...get(mask), ...get(own(k, 1)), ...v('intLess'), ...v('and'), ...v('and'), ...get(own(k, 2)), ...v('floatMul'), ...set(own(k, 4)),
+          ...(k === 0 ? [...get(own(0, 4)), ...set(sum)] : [...get(sum), ...get(own(k, 4)), ...v('floatAdd'), ...set(sum)]), ...advance(parameter(k, 0), 16),
+        ]),
+        ...get(sum), ...words(0), ...v('floatAtLeast'), ...set(positive), ...words(0), ...set(num), ...words(0), ...set(den),
+        ...models.flatMap((k) => [
+          ...get(own(k, 4)), ...words(0), ...v('floatMore'), ...get(own(k, 4)), ...words(0), ...v('floatLess'), ...get(positive), ...v('bitselect'), ...set(mask),
+          ...get(num), ...get(own(k, 4)), ...get(mask), ...v('and'), ...v('floatAdd'), ...set(num), ...get(den), ...get(own(k, 3)), ...get(mask), ...v('and'), ...v('floatAdd'), ...set(den),
+        ]),
+        ...get(den), ...words(0x3f800000), ...get(normalize), ...v('bitselect'), ...set(den),
+        ...get(0), ...at(1), ...get(num), ...words(0x3f800000), ...get(den), ...get(den), ...words(0), ...v('floatEqual'), ...v('bitselect'), ...v('floatDiv'), ...get(lambda), ...v('floatMul'), ...v('floatAdd'), ...storeVector(),
+        ...advance(1, 16),
+      ]),
+    ],
+  };
+}
+
 /** `countEqual(from, n, bits)`: how many magnitudes have these bits. */
 const countEqual: FunctionSpec = {
   name: 'countEqual', parameters: [I32, I32, I32], result: I32, locals: [I32, V128, V128],
@@ -271,13 +344,14 @@ const sumAbs: FunctionSpec = {
 
 /** The kernels as a module's bytes; each thread makes an instance of its own. */
 export function kernelBytes(): Uint8Array<ArrayBuffer> {
-  return assemble([decodeBf16, decodeF16, largestBits, encodeBf16, encodeF16, ...arithmetic, elect, keepBand, dot, sumAbs, histogram, countEqual, random, keepBelow]);
+  return assemble([decodeBf16, decodeDeltaBf16, decodeF16, largestBits, encodeBf16, encodeF16, ...arithmetic, elect, keepBand, dot, sumAbs, histogram, window, countEqual, random, keepBelow, ...Array.from({ length: MOST_VOTERS }, (_, k) => vote(k + 1))]);
 }
 
 /** What an instance offers. */
 export interface Kernels {
   readonly memory: WebAssembly.Memory;
   decodeBf16(to: number, from: number, n: number): number;
+  decodeDeltaBf16(to: number, from: number, base: number, n: number): number;
   decodeF16(to: number, from: number, n: number): number;
   largestBits(from: number, n: number): number;
   encodeBf16(to: number, from: number, n: number): number;
@@ -294,6 +368,9 @@ export interface Kernels {
   dot(x: number, y: number, n: number): number;
   sumAbs(x: number, n: number): number;
   histogram(from: number, n: number, counts: number, shift: number, prefix: number, bits: number): void;
+  window(from: number, n: number, counts: number, low: number, high: number, shift: number): number;
+  /** `vote1` to `vote6`. */
+  readonly [vote: `vote${number}`]: (...parameters: readonly number[]) => void;
   countEqual(from: number, n: number, bits: number): number;
   random(to: number, n: number, counter: number, k0: number, k1: number, c2: number, c3: number): void;
   keepBelow(to: number, from: number, words: number, n: number, limit: number): void;

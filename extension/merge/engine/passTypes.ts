@@ -18,7 +18,7 @@ export interface Block<P = unknown> {
   readonly index: number;
   /** Length of the last dimension; blocks hold whole rows where the pass asked for that. */
   readonly row: number;
-  /** The inputs as float32: the base first where the method has one. */
+  /** The inputs as float32: the base first where the method has one; the others as differences from it where the pass asked for that. */
   readonly x: readonly number[];
   /** Where the result goes in an apply pass. */
   readonly out: number;
@@ -45,6 +45,8 @@ interface PassBase {
   readonly temporaries?: number;
   /** Blocks consist of whole rows. */
   readonly rows?: boolean;
+  /** Inputs after the first are given as their differences from it. */
+  readonly deltas?: boolean;
 }
 
 /** Reads all inputs and writes nothing. */
@@ -54,6 +56,8 @@ export interface StatisticsPass extends PassBase {
   readonly values: number;
   /** Counts over the whole tensor. */
   readonly counts?: number;
+  /** Looks at no more than this many blocks, evenly spread over the tensor. */
+  readonly sample?: number;
 }
 
 /** What a statistics pass found. */
@@ -106,6 +110,7 @@ export interface PassSetup {
   readonly elements: number;
   readonly row: number;
   readonly blockElements: number;
+  readonly deltas: boolean;
   readonly temporaries: number;
   readonly values: number;
   readonly counts: number;

@@ -101,10 +101,17 @@ export function mergeThread({ port, module, kernels, readSync, writeSync, create
     for (let b = 0; b < blocks; b++) {
       const from = b * blockElements, n = Math.min(blockElements, count - from), padded = 16 * Math.ceil(n / 16);
       inputs.forEach((input, i) => {
-        if (decode(input, rawAt[i] + from * SIZES[input.dtype], x[i], n, padded) >= INFINITE) fail({ kind: 'input-not-finite', input: i });
+        const raw = rawAt[i] + from * SIZES[input.dtype], difference = pass.deltas && i > 0;
+        if (difference && input.dtype === 'BF16' && input.loras.length === 0 && input.cast === null) {
+          if (wasm.decodeDeltaBf16(x[i], raw, x[0], padded) >= INFINITE) fail({ kind: 'input-not-finite', input: i });
+          if (n < padded) new Float32Array(wasm.memory.buffer, x[i], padded).fill(0, n);
+          return;
+        }
+        if (decode(input, raw, x[i], n, padded) >= INFINITE) fail({ kind: 'input-not-finite', input: i });
         if (input.loras.length > 0) addLoras(input, x[i], start + from, n);
         if (input.cast === 'BF16') { wasm.encodeBf16(out, x[i], padded); wasm.decodeBf16(x[i], out, padded); }
         if (input.cast === 'F16') { wasm.encodeF16(out, x[i], padded); wasm.decodeF16(x[i], out, padded); }
+        if (difference) wasm.scaleDelta(x[i], x[i], x[0], padded, 1);
       });
       const block: Block = {
         wasm, n, padded, first: start + from, index: firstBlock + b, row: pass.row, x, out, params: pass.params, values: values.subarray(b * pass.values, (b + 1) * pass.values), counts: countsAt,

@@ -20,16 +20,13 @@ export const COMMON_KERNELS: Readonly<Record<string, Kernel>> = {
   deltas({ wasm, x, out, padded, params, temporary }: Block<DeltasParams>) {
     const sum = temporary(0);
     params.coefficients.forEach((c, k) => {
-      if (k === 0) wasm.scaleDelta(sum, x[1], x[0], padded, c);
-      else if (c !== 0) wasm.addScaledDelta(sum, x[k + 1], x[0], padded, c);
+      if (k === 0) wasm.scale(sum, x[1], padded, c);
+      else if (c !== 0) wasm.addScaled(sum, x[k + 1], padded, c);
     });
     wasm.plusScaled(out, x[0], sum, padded, params.factor);
   },
-  gram({ wasm, x, padded, params, values, temporary }: Block<GramParams>) {
-    const vectors = params.deltas ? x.slice(1).map((input, k) => {
-      wasm.scaleDelta(temporary(k), input, x[0], padded, 1);
-      return temporary(k);
-    }) : x;
+  gram({ wasm, x, padded, params, values }: Block<GramParams>) {
+    const vectors = params.deltas ? x.slice(1) : x;
     let at = 0;
     for (let i = 0; i < vectors.length; i++) for (let j = i; j < vectors.length; j++) values[at++] = wasm.dot(vectors[i], vectors[j], padded);
   },
@@ -37,7 +34,7 @@ export const COMMON_KERNELS: Readonly<Record<string, Kernel>> = {
 
 /** The passes by name, with the common kernels. */
 export const combine = (coefficients: readonly number[]) => ({ kind: 'apply', kernel: 'combine', params: { coefficients } satisfies CombineParams }) as const;
-export const addDeltas = (coefficients: readonly number[], factor: number) => ({ kind: 'apply', kernel: 'deltas', params: { coefficients, factor } satisfies DeltasParams, temporaries: 1 }) as const;
+export const addDeltas = (coefficients: readonly number[], factor: number) => ({ kind: 'apply', kernel: 'deltas', params: { coefficients, factor } satisfies DeltasParams, temporaries: 1, deltas: true }) as const;
 export const copy = (input: number): CopyPass => ({ kind: 'copy', input });
 
 /** Sums figures over blocks, in block order. */
@@ -50,7 +47,7 @@ export function sumBlocks({ blocks }: Statistics, count: number): Float64Array {
 /** One statistics pass for the matrix of inner products `[count, count]`, float64; of the differences from the base where `deltas`. */
 export function* gramOf(task: MergeTask, deltas: boolean): Generator<StatisticsPass, number[][], Statistics> {
   const count = deltas ? task.models : task.models + (task.hasBase ? 1 : 0);
-  const found = yield { kind: 'statistics', kernel: 'gram', params: { deltas } satisfies GramParams, values: (count * (count + 1)) / 2, temporaries: deltas ? count : 0 };
+  const found = yield { kind: 'statistics', kernel: 'gram', params: { deltas } satisfies GramParams, values: (count * (count + 1)) / 2, deltas };
   const sums = sumBlocks(found, (count * (count + 1)) / 2), gram = Array.from({ length: count }, () => new Array<number>(count).fill(0));
   let at = 0;
   for (let i = 0; i < count; i++) for (let j = i; j < count; j++) gram[i][j] = gram[j][i] = sums[at++];

@@ -1,4 +1,4 @@
-import type { Block, Kernel } from '../engine/passTypes';
+import { type Block, BLOCK_ELEMENTS, type Kernel } from '../engine/passTypes';
 import { copy, sumBlocks } from './common';
 import { type Band, bands, type RankRequest } from './select';
 import type { MergeMethod } from './types';
@@ -31,7 +31,14 @@ const kernel: Kernel = ({ wasm, x, out, n, padded, params, values, counts, index
   if (mode === 'rank' && rank) {
     rank.series.forEach((_, q) => {
       if (rank.kind === 'histogram') wasm.histogram(temporary(0), n, counts + 4 * (q << rank.width), rank.shift, rank.prefixes[q], rank.width);
-      else values[q] = wasm.countEqual(temporary(0), padded, rank.bits[q]) - (rank.bits[q] === 0 ? padded - n : 0);
+      else if (rank.kind === 'equal') values[q] = wasm.countEqual(temporary(0), padded, rank.bits[q]) - (rank.bits[q] === 0 ? padded - n : 0);
+      else {
+        const at = rank.perBlock ? temporary(1) : counts + 4 * q * (rank.slots + 1), slots = new Uint32Array(wasm.memory.buffer, at, rank.slots + 1);
+        if (rank.perBlock) slots.fill(0);
+        slots[rank.slots] += wasm.window(temporary(0), padded, at, rank.low[q], rank.high[q], rank.shift);
+        if (rank.low[q] === 0) slots[0] -= padded - n;
+        if (rank.perBlock) values.set(slots, q * (rank.slots + 1));
+      }
     });
     return;
   }
@@ -68,7 +75,7 @@ export const sce: MergeMethod = {
     if (share < 1) {
       const nonzero = sumBlocks(yield { kind: 'statistics', kernel: 'sce', params: params('nonzero', null, null), values: 1, temporaries }, 1)[0], keep = share <= 0 ? 0 : Math.floor(nonzero * share);
       if (keep === 0) return copy(0);
-      [band] = yield* bands((rank) => ({ kernel: 'sce', params: params('rank', rank, null), temporaries }), [{ series: 0, skip: 0, keep }]);
+      [band] = yield* bands((rank) => ({ kernel: 'sce', params: params('rank', rank, null), temporaries }), [{ series: 0, skip: 0, keep }], { elements: task.elements, blocks: Math.ceil(task.elements / BLOCK_ELEMENTS) });
     }
     const energy = sumBlocks(yield { kind: 'statistics', kernel: 'sce', params: params('energy', null, band), values: k, temporaries }, k), total = energy.reduce((a, b) => a + b, 0);
     if (total === 0) return copy(0);

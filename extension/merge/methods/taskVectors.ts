@@ -1,6 +1,7 @@
 import { Random } from '../../numerics/random';
 import type { MergeParameter } from '../../protocol/merge';
-import type { Block, Kernel, Statistics, StatisticsPass, TensorJob } from '../engine/passTypes';
+import { MOST_VOTERS } from '../engine/kernels';
+import { type Block, BLOCK_ELEMENTS, type Kernel, type Statistics, type StatisticsPass, type TensorJob } from '../engine/passTypes';
 import { addDeltas, copy, sumBlocks, WEIGHT } from './common';
 import { type Band, bands, type RankRequest } from './select';
 import type { MergeTask } from './types';
@@ -27,24 +28,44 @@ interface TaskParams {
   readonly elect: boolean;
   readonly normalize: boolean;
   readonly lambda: number;
+  /** Up to so many models vote in registers. */
+  readonly mostVoters: number;
 }
 
 const kernel: Kernel = (block: Block<TaskParams>) => {
   const { wasm, x, out, n, padded, params, values, counts, index, row, first, temporary, floats, words } = block, { mode, rank, weights, thinning } = params, models = x.length - 1;
-  const difference = (k: number, to: number): void => { wasm.scaleDelta(to, x[k + 1], x[0], padded, 1); };
   if (mode === 'rank' && rank) {
-    const at = new Map<number, number>();
-    for (const series of rank.series) if (!at.has(series)) { at.set(series, temporary(at.size)); difference(series, temporary(at.size - 1)); }
     rank.series.forEach((series, q) => {
-      const values_ = at.get(series) as number;
-      if (rank.kind === 'histogram') wasm.histogram(values_, n, counts + 4 * (q << rank.width), rank.shift, rank.prefixes[q], rank.width);
+      const d = x[series + 1], padding = padded - n;
+      if (rank.kind === 'histogram') wasm.histogram(d, n, counts + 4 * (q << rank.width), rank.shift, rank.prefixes[q], rank.width);
+      // The padding holds zeros.
+      else if (rank.kind === 'equal') values[q] = wasm.countEqual(d, padded, rank.bits[q]) - (rank.bits[q] === 0 ? padding : 0);
       else {
-        // The padding holds zeros.
-        values[q] = wasm.countEqual(values_, padded, rank.bits[q]) - (rank.bits[q] === 0 ? padded - n : 0);
+        const at = rank.perBlock ? temporary(0) : counts + 4 * q * (rank.slots + 1), slots = new Uint32Array(wasm.memory.buffer, at, rank.slots + 1);
+        if (rank.perBlock) slots.fill(0);
+        slots[rank.slots] += wasm.window(d, padded, at, rank.low[q], rank.high[q], rank.shift);
+        if (rank.low[q] === 0) slots[0] -= padding;
+        if (rank.perBlock) values.set(slots, q * (rank.slots + 1));
       }
     });
     return;
   }
+  /** Bits between which a band keeps magnitudes in this block; a cut that goes through the block's equals is made in place. */
+  const edges = (d: number, { low, high, cuts }: Band): readonly [number, number] => {
+    let from = low, to = high;
+    for (const cut of cuts) {
+      const first = cut.before[index], last = cut.before[index + 1];
+      if (last === first || (cut.from <= first && cut.to >= last)) continue;
+      if (cut.bits === 0) continue;
+      if ((first >= cut.to || last <= cut.from) && cut.bits === low) from = low + 1;
+      else if ((first >= cut.to || last <= cut.from) && cut.bits === high - 1) to = high - 1;
+      else {
+        const magnitudes = words(d), result = floats(d);
+        for (let i = 0, number = first; i < n; i++) if ((magnitudes[i] & 0x7fffffff) === cut.bits) { if (number < cut.from || number >= cut.to) result[i] = 0; number++; }
+      }
+    }
+    return [from, to];
+  };
   const thin = (k: number, d: number, scratch: number): void => {
     const how = thinning[k];
     if (how.kind === 'none') floats(d).fill(0);
@@ -52,14 +73,8 @@ const kernel: Kernel = (block: Block<TaskParams>) => {
       wasm.random(scratch, padded, first / 4, how.stream[0], how.stream[1], how.stream[2], how.stream[3]);
       wasm.keepBelow(d, d, scratch, padded, how.limit);
     } else if (how.kind === 'band') {
-      const cut = how.band.cuts.filter(({ bits, from, to, before }) => before[index + 1] > before[index] && !(from <= before[index] && to >= before[index + 1]) && bits >= 0);
-      wasm.keepBand(d, d, padded, how.band.low, how.band.high);
-      if (cut.length === 0) return;
-      const magnitudes = words(d), result = floats(d);
-      for (const { bits, from, to, before } of cut) {
-        if (bits === 0) continue;
-        for (let i = 0, number = before[index]; i < n; i++) if ((magnitudes[i] & 0x7fffffff) === bits) { if (number < from || number >= to) result[i] = 0; number++; }
-      }
+      const [low, high] = edges(d, how.band);
+      wasm.keepBand(d, d, padded, low, high);
     } else if (how.kind === 'ranked') {
       const aligned = first - (first % 4), offset = first % 4;
       wasm.random(scratch, 16 * Math.ceil((n + offset) / 16), aligned / 4, how.stream[0], how.stream[1], how.stream[2], how.stream[3]);
@@ -79,39 +94,47 @@ const kernel: Kernel = (block: Block<TaskParams>) => {
   };
   if (mode === 'sums') {
     for (let k = 0; k < models; k++) {
-      difference(k, temporary(0));
-      values[2 * k] = wasm.sumAbs(temporary(0), padded);
-      thin(k, temporary(0), temporary(1));
-      values[2 * k + 1] = wasm.sumAbs(temporary(0), padded);
+      values[2 * k] = wasm.sumAbs(x[k + 1], padded);
+      thin(k, x[k + 1], temporary(0));
+      values[2 * k + 1] = wasm.sumAbs(x[k + 1], padded);
     }
     return;
   }
-  const scratch = temporary(0), sum = temporary(1);
+  const scratch = temporary(0);
   if (!params.elect) {
+    const sum = temporary(1);
     for (let k = 0; k < models; k++) {
       const c = weights[k] * params.scales[k];
       if (k > 0 && c === 0) continue;
-      difference(k, out);
-      thin(k, out, scratch);
-      if (k === 0) wasm.scale(sum, out, padded, c);
-      else wasm.addScaled(sum, out, padded, c);
+      thin(k, x[k + 1], scratch);
+      if (k === 0) wasm.scale(sum, x[1], padded, c);
+      else wasm.addScaled(sum, x[k + 1], padded, c);
     }
     const total = weights.reduce((a, b) => a + b, 0);
     wasm.plusScaled(out, x[0], sum, padded, params.lambda / (params.normalize && Math.abs(total) >= 1e-8 ? total : 1));
     return;
   }
-  // A vote on signs: all weighted differences are needed twice.
-  const divisor = temporary(2), weighted = (k: number): number => temporary(3 + k);
-  for (let k = 0; k < models; k++) {
-    difference(k, out);
-    thin(k, out, scratch);
-    wasm.scale(weighted(k), out, padded, weights[k] * params.scales[k]);
+  if (models <= params.mostVoters) {
+    const each = thinning.flatMap((how, k) => {
+      const d = x[k + 1], all = [0, 0x7fffffff] as const;
+      const [low, high] = how.kind === 'band' ? edges(d, how.band) : all;
+      if (how.kind !== 'band') thin(k, d, scratch);
+      return [d, low, high, weights[k] * params.scales[k], weights[k]];
+    });
+    wasm[`vote${models}`](out, x[0], padded, params.normalize ? -1 : 0, params.lambda, ...each);
+    return;
   }
-  wasm.scale(out, weighted(0), padded, 1);
-  for (let k = 1; k < models; k++) wasm.addScaled(out, weighted(k), padded, 1);
+  // A vote on signs: all weighted differences are needed twice.
+  const sum = temporary(1), divisor = temporary(2);
+  for (let k = 0; k < models; k++) {
+    thin(k, x[k + 1], scratch);
+    wasm.scale(x[k + 1], x[k + 1], padded, weights[k] * params.scales[k]);
+    if (k === 0) wasm.scale(out, x[1], padded, 1);
+    else wasm.addScaled(out, x[k + 1], padded, 1);
+  }
   new Float32Array(wasm.memory.buffer, sum, padded).fill(0);
   new Float32Array(wasm.memory.buffer, divisor, padded).fill(0);
-  for (let k = 0; k < models; k++) wasm.elect(sum, divisor, out, weighted(k), padded, weights[k]);
+  for (let k = 0; k < models; k++) wasm.elect(sum, divisor, out, x[k + 1], padded, weights[k]);
   if (!params.normalize) new Float32Array(wasm.memory.buffer, divisor, padded).fill(1);
   wasm.consensus(out, x[0], sum, divisor, padded, params.lambda);
 };
@@ -151,7 +174,7 @@ export function* mergeTaskVectors(task: MergeTask, rule: ThinningRule, elect: bo
     const total = weights.reduce((a, b) => a + b, 0);
     return addDeltas(weights, lambda / (normalized && Math.abs(total) >= 1e-8 ? total : 1));
   }
-  const shared = { rank: null, weights, scales: weights.map(() => 1), elect, normalize: normalized, lambda };
+  const shared = { rank: null, weights, scales: weights.map(() => 1), elect, normalize: normalized, lambda, mostVoters: MOST_VOTERS };
   const thinning = yield* thinningOf(task, rule, density);
   let scales: readonly number[] = shared.scales;
   const rows = rule.kind === 'ranked';
@@ -159,13 +182,13 @@ export function* mergeTaskVectors(task: MergeTask, rule: ThinningRule, elect: bo
     if (rule.kind === 'random' && !task.asMergekit) scales = density.map((d) => (d > 0 && d < 1 ? 1 / d : 1));
     else if (!(rule.kind === 'ranked' && !task.asMergekit)) {
       const params: TaskParams = { ...shared, mode: 'sums', thinning };
-      const sums = sumBlocks(yield { kind: 'statistics', kernel: 'taskVectors', params, values: 2 * models, temporaries: 2, rows }, 2 * models);
+      const sums = sumBlocks(yield { kind: 'statistics', kernel: 'taskVectors', params, values: 2 * models, temporaries: 1, rows, deltas: true }, 2 * models);
       scales = model.map((k) => (sums[2 * k] < 1e-7 || sums[2 * k + 1] < 1e-7 ? 1 : sums[2 * k] / sums[2 * k + 1]));
     }
   }
   const params: TaskParams = { ...shared, mode: 'apply', thinning, scales };
   if (elements === 0) return copy(0);
-  return { kind: 'apply', kernel: 'taskVectors', params, temporaries: 3 + (elect ? models : 0), rows };
+  return { kind: 'apply', kernel: 'taskVectors', params, temporaries: 3, rows, deltas: true };
 }
 
 function* thinningOf(task: MergeTask, rule: ThinningRule, density: readonly number[]): Generator<StatisticsPass, readonly Thinning[], Statistics> {
@@ -174,9 +197,9 @@ function* thinningOf(task: MergeTask, rule: ThinningRule, density: readonly numb
   if (rule.kind === 'ranks') {
     const cut = density.flatMap((d, series) => (whole(d) ? [] : [{ series, ...rule.of(task, series) }])), wanted = cut.filter(({ keep }) => keep > 0);
     const found = wanted.length === 0 ? [] : yield* bands((rank) => {
-      const params: TaskParams = { mode: 'rank', rank, thinning: [], weights: [], scales: [], elect: false, normalize: false, lambda: 1 };
-      return { kernel: 'taskVectors', params, temporaries: new Set(rank.series).size };
-    }, wanted);
+      const params: TaskParams = { mode: 'rank', rank, thinning: [], weights: [], scales: [], elect: false, normalize: false, lambda: 1, mostVoters: 0 };
+      return { kernel: 'taskVectors', params, temporaries: 1, deltas: true };
+    }, wanted, { elements: task.elements, blocks: Math.ceil(task.elements / BLOCK_ELEMENTS) });
     return density.map((d, series): Thinning => {
       const at = wanted.findIndex((w) => w.series === series);
       return whole(d) ?? (at < 0 ? { kind: 'none' } : { kind: 'band', band: found[at] });

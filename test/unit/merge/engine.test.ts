@@ -57,6 +57,36 @@ describe('bytes do not depend on threads, chunks or the number of runs', () => {
   }
 });
 
+describe('selection by rank on tensors that are sampled first', () => {
+  const n = 1_600_003;
+  for (const dtype of ['BF16', 'F32'] as const) {
+    it(`ties and breadcrumbs keep exactly the ranks that sorting gives, equal ones by index (${dtype})`, async () => {
+      const base = normals(4096, 'select'), noise = normals(65_537, 'select noise');
+      const make = (scale: number): Float32Array => Float32Array.from({ length: n }, (_, i) => base[i % 4096] + scale * noise[(i * 7) % 65_537]);
+      await writeModel(path.join(root, `pickBase${dtype}`), { w: { shape: [n], values: make(0) } }, dtype);
+      await writeModel(path.join(root, `pickA${dtype}`), { w: { shape: [n], values: make(0.03) } }, dtype);
+      const x0 = await values(path.join(root, `pickBase${dtype}`), 'w'), x1 = await values(path.join(root, `pickA${dtype}`), 'w'), delta = Float32Array.from(x1, (x, i) => x - x0[i]);
+      const order = Float64Array.from(delta, (d, i) => new Uint32Array(Float32Array.of(Math.abs(d)).buffer)[0] * 2 ** 21 + (2 ** 21 - 1 - i)).sort();
+      for (const [method, parameters, skip, keep] of ([['ties', { weight: 1, density: 0.37 }, 0, Math.floor(0.37 * n)], ['breadcrumbs', { weight: 1, density: 0.5, gamma: 0.123 }, Math.floor(0.123 * n), Math.floor(0.5 * n)]] as const).slice(dtype === 'F32' ? 1 : 0)) {
+        const out = path.join(root, `pick-${method}${dtype}`);
+        await merge(root, { merge_method: method, base_model: `pickBase${dtype}`, models: [on(`pickA${dtype}`, parameters)], dtype: 'float32' }, out, { threads: 2 });
+        const have = await values(out, 'w'), want = Float32Array.from(x0);
+        for (let r = skip; r < skip + keep; r++) { const i = 2 ** 21 - 1 - (order[n - 1 - r] % 2 ** 21); want[i] = Math.fround(x0[i] + delta[i]); }
+        let wrong = 0;
+        for (let i = 0; i < n; i++) if (have[i] !== want[i]) wrong++;
+        expect(wrong).toBe(0);
+      }
+    }, 180_000);
+  }
+  it('votes in registers and votes over arrays give the same bits', async () => {
+    const names = ['a', 'b', 'c'].map((m) => `${m}BF16`);
+    await merge(root, { merge_method: 'ties', base_model: 'baseBF16', models: names.map((m, i) => on(m, { weight: 0.3 + i, density: 0.5 })) }, path.join(root, 'few'));
+    for (let i = 0; i < 4; i++) fs.cpSync(path.join(root, 'bBF16'), path.join(root, `extra${i}`), { recursive: true });
+    await merge(root, { merge_method: 'ties', base_model: 'baseBF16', models: [...names.map((m, i) => on(m, { weight: 0.3 + i, density: 0.5 })), ...[0, 1, 2, 3].map((i) => on(`extra${i}`, { weight: 0, density: 0.5 }))] }, path.join(root, 'many'));
+    for (const name of Object.keys(SHAPES)) expect(await values(path.join(root, 'many'), name)).toEqual(await values(path.join(root, 'few'), name));
+  });
+});
+
 describe('what is written', () => {
   it('values are what the formula gives, rounded once', async () => {
     const out = path.join(root, 'exact');
