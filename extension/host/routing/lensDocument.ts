@@ -310,11 +310,12 @@ export class LensDocument implements Disposable {
   /** Names of the run's experts, and what it says as a whole. Without it experts are named by their numbers. */
   private async askNames({ key, head }: RoutingResult, signal: AbortSignal): Promise<void> {
     try {
-      const summary = await this.engine.request('routing/summary', { key }, signal);
+      const own = await this.engine.request('routing/summary', { key }, signal);
       if (signal.aborted) return;
+      // In a what-if experts keep the letters that they have in the model as it is, here and on the page; how well letters match is not said of it.
+      const summary = head.whatIf && this.names?.letters ? { ...own, letters: this.names.letters, matching: null } : own;
       this.summaries = { key, summary };
-      // In a what-if experts keep the names that they have in the model as it is.
-      if (!head.whatIf || this.names === null) this.names = namingOf(head, summary);
+      this.names = namingOf(head, summary);
       this.change.fire();
     } catch {
       // A trace that is gone by now, or a stopped engine: whatever needs it next says so.

@@ -25,7 +25,7 @@ const LINKS = [
 /** Links that change something on purpose: the first expert's, a temperature's, and the way back. */
 function whatIfLinks({ experts, strip }: TokenFacts, changed: boolean): readonly HoverLink[] {
   const first = experts[0]?.label;
-  const named = first === undefined || strip.length === 0 || experts.length < 2 ? [] : [{ title: `What if not ${first}`, command: COMMANDS.muteExpert }, { title: `Only ${first}`, command: COMMANDS.forceExpert }];
+  const named = first === undefined || strip.length === 0 || experts.length < 2 ? [] : [{ title: `Mute ${first}`, command: COMMANDS.muteExpert }, { title: `Only ${first}`, command: COMMANDS.forceExpert }];
   return [...named, { title: 'Temperature', command: COMMANDS.whatIfTemperature }, ...(changed ? [{ title: 'End the what-if', command: COMMANDS.resetWhatIf }] : [])];
 }
 /** Lenses of one document: more would be a wall of text. */
@@ -107,10 +107,11 @@ export class LensProviders extends Disposables implements vscode.CodeLensProvide
     else if (!blocks.some(({ trace }) => trace)) add(0, this.lens?.services.engine.state === 'starting' ? 'Routing: starting the engine\u2026' : `Routing\u2026 ${entry.document.progress?.stage ?? ''}`, COMMANDS.chooseRouting);
     blocks.slice(0, MOST_LENSES).forEach((block, i) => {
       const line = entry.document.lines.lineOf(offsetOf(block.block, 0));
+      // First: a narrow editor cuts what comes after a long title.
+      if (i === 0 && entry.document.whatIf) add(line, 'End the what-if', COMMANDS.resetWhatIf);
       if (block.trace) add(line, this.titleOf(entry, block, blocks.length > 1 && entry.document.kind === 'text' ? `part ${i + 1} of ${blocks.length} (the context holds no more) \u00b7 ` : ''), COMMANDS.chooseRouting);
       if (block.trace) add(line, 'Open in heatmap', COMMANDS.openRouting);
       if (i === 0) add(line, 'Clear', COMMANDS.clearRouting);
-      if (i === 0 && entry.document.whatIf) add(line, 'End the what-if', COMMANDS.resetWhatIf);
     });
     if (blocks.length === 0) add(0, 'Clear', COMMANDS.clearRouting);
     if (entry.document.left > 0) add(Math.max(0, entry.document.lines.lineOf(entry.document.text.length - entry.document.left)), `${plural(entry.document.left, 'character')} from here on are not routed: the text is longer than what is routed at once`, COMMANDS.chooseRouting);

@@ -13,9 +13,12 @@ let engine: FakeClient;
 let document: LensDocument;
 const results = new Map<string, RoutingResult>();
 let keys = 0;
+const LETTERS: readonly (readonly number[])[] = [[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 2, 3]];
+let letters = LETTERS;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  letters = LETTERS;
   engine = new FakeClient();
 });
 afterEach(() => {
@@ -39,13 +42,14 @@ async function answer(options: SampleOptions = {}): Promise<void> {
     for (const one of waiting) {
       answered.add(one);
       if (one.method === 'routing/run' || one.method === 'routing/update') {
-        const result = resultOf(textsOf(one), { ...options, key: `k${keys++}` });
+        const { whatIf } = one.params.request as RouteRequest, plain = resultOf(textsOf(one), { ...options, key: `k${keys++}` });
+        const result: RoutingResult = whatIf ? { ...plain, head: { ...plain.head, whatIf: { ...whatIf, says: 'changed' } } } : plain;
         results.set(result.key, result);
         one.resolve(result);
       } else if (one.method === 'routing/slice') {
         const { key, from, to } = one.params as { key: string; from: number; to: number };
         one.resolve(sliceOf(results.get(key)!, from, to));
-      } else one.resolve({ sites: [], labels: [], tokens: 0, tokensPerLabel: [], letters: [[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 2, 3]], matching: null });
+      } else one.resolve({ sites: [], labels: [], tokens: 0, tokensPerLabel: [], letters, matching: null });
     }
   }
 }
@@ -274,19 +278,22 @@ describe('a what-if', () => {
     let done: Promise<unknown> = document.route();
     await answer();
     await done;
-    const { names } = document;
+    // What the engine would match on the changed model.
+    letters = [[3, 2, 1, 0], [3, 2, 1, 0], [3, 2, 1, 0]];
     done = document.setWhatIf(mute);
     await answer();
     expect(await done).toBeNull();
+    expect([document.names?.letters, document.summary?.letters, document.summary?.matching]).toEqual([LETTERS, LETTERS, null]);
     document.edit(`${TEXT} five`);
     await vi.advanceTimersByTimeAsync(QUIET_MS + 1);
     await answer();
     expect(requests().map((request) => request?.whatIf)).toEqual([undefined, mute, mute]);
-    expect(document.names?.letters).toEqual(names?.letters);
+    expect(document.names?.letters).toEqual(LETTERS);
     done = document.setWhatIf(null);
     await answer();
     await done;
     expect(requests().at(-1)).not.toHaveProperty('whatIf');
+    expect(document.names?.letters).toEqual(letters);
   });
 
   it('that cannot be routed is given back, and what was shown stays', async () => {
