@@ -6,7 +6,7 @@ import { drawSvg } from '../ui/drawSvg';
 import type { PageContext } from './context';
 import { arrow, picture, section, widthOf } from './section';
 
-const NAMES = 62;
+const NAMES = 74;
 const WIDEST = 420;
 /** Share of lost changes that is worth a warning colour. */
 const MUCH = 0.5;

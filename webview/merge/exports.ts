@@ -47,7 +47,7 @@ export function sheet(context: PageContext): Drawing {
   if (rows.length > 0) {
     title(MARGIN, left, 'How far each moved, % of the base norm');
     const limit = Math.max(1e-6, ...rows.flatMap(({ moved: values }) => values.map((value) => value ?? 0)));
-    left += 12 + put(drawDelta(rows, document.models, gridLayout(rows.length, document.models.length, DELTA, 62), limit, colours), MARGIN, left + 12) + 24;
+    left += 12 + put(drawDelta(rows, document.models, gridLayout(rows.length, document.models.length, DELTA, 74), limit, colours), MARGIN, left + 12) + 24;
   }
   if (document.base && document.what === 'checkpoints') {
     title(MARGIN, left, `Lost to rounding in ${document.dtype}`);

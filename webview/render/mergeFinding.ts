@@ -85,7 +85,7 @@ export function inspectFacts(document: MergeInspectDocument): readonly Fact[] {
     { name: what === 'modules' ? 'linear maps' : 'tensors', value: `${formatNumber(alignment.aligned)} of ${formatNumber(alignment.tensors)} aligned` },
     { name: 'parameters', value: parameters.size === 1 ? `${shortCount(models[0]?.parameters ?? 0)} each` : models.map((model) => shortCount(model.parameters)).join(', ') },
     ...(alignment.vocabularies === null ? [] : [{ name: 'vocabularies', value: alignment.vocabularies, ...(rows.length > 1 ? { tip: `rows: ${rows.map((value) => formatNumber(value)).join(', ')}` } : {}) }]),
-    { name: 'read', value: `${shortBytes(bytesRead)} in ${formatNumber(Number(seconds.toFixed(1)))}\u202fs` },
+    { name: 'read', value: `${shortBytes(bytesRead)} in ${(seconds < 10 ? seconds.toFixed(1) : formatNumber(Math.round(seconds)))}\u202fs` },
     { name: 'written', value: 'nothing' },
   ];
 }

@@ -20,8 +20,7 @@ const TEXT_HEIGHT = 15;
 
 /** Two significant digits, as short as a cell needs. */
 export function cellNumber(value: number): string {
-  const text = Math.abs(value) < 0.0005 ? '0' : formatNumber(value, Math.abs(value) < 0.01 ? 1 : 2);
-  return text;
+  return Math.abs(value) < 0.001 ? '0' : formatNumber(value, Math.abs(value) < 0.01 ? 1 : 2);
 }
 export const percentText = (share: number): string => formatNumber(Number((share * 100).toPrecision(2)), 2);
 

@@ -104,12 +104,17 @@ export class MergePanel extends Disposables {
 
   /** Opens a recipe with what a piece of advice asks for: the page's own, changed, or a new one. Nothing is saved. */
   private async write(wish: RecipeWish): Promise<void> {
-    const { models, base } = this.session.state;
+    const { models, document } = this.session.state;
+    const isModules = document?.what === 'modules';
+    // A recipe merges a LoRA as the checkpoint that it makes of its base.
+    const base = isModules ? await (await import('../pickCheckpoint')).pickCheckpoint(this.merging.services, `Base of ${models.map(nameOf).join(', ')}`) : this.session.state.base;
+    if (base === undefined) return;
     const methods = await this.merging.engine.methods();
     const without = new Set(wish.without ?? []);
     const wanted = wish.method ?? (base === null ? 'linear' : 'task_arithmetic');
     const method = methods.find(({ name }) => name === wanted) ?? methods[0];
-    const text = applyWish(writeRecipe({ method, models: models.filter((_, i) => !without.has(i)), base: method.base === 'unused' ? null : base }), wish);
+    const inputs = models.filter((_, i) => !without.has(i)).map((model) => (isModules ? `${base}+${model}` : model));
+    const text = applyWish(writeRecipe({ method, models: inputs, base: method.base === 'unused' ? null : base }), wish);
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: 'yaml', content: text }), { viewColumn: vscode.ViewColumn.Beside });
   }
 

@@ -5,6 +5,7 @@ import type { InventedOptions } from './inventedAnalysis';
 import type { InventedTrace } from './inventedRouting';
 import { inventedLibrary, inventedOverlaps } from './inventedLibrary';
 import { inventedComparison, inventedEdit, inventedTrained, inventedTrace, inventedWhatIf } from './inventedRouting';
+import { inventedInspectDocument, inventedMergePlan, type MergeCase } from './inventedMerge';
 import { inventedInspect, inventedStatistics, inventedTensorTile } from './inventedTensors';
 import { inventedPlan, inventedRequest, inventedTransfer, type TransferCase } from './inventedTransfer';
 
@@ -69,7 +70,23 @@ function greetTransfer(): void {
   if (step === 'running') post({ type: 'analysis/progress', progress: { stage: 'layer 3 of 8: fitting maps', done: 3, total: 8, etaSeconds: 22 } });
 }
 
+/** The merge page's beginning: states reading, cancelled, failed, plan, recipe, normal; `case` says of what kind. */
+function greetMerge(): void {
+  const which = (query.get('case') ?? 'usual') as MergeCase, isRecipe = state === 'plan' || state === 'recipe';
+  const document = ['reading', 'cancelled', 'failed', 'plan'].includes(state) ? null : inventedInspectDocument(which);
+  post({ type: 'merge/state', state: {
+    step: state === 'reading' || state === 'cancelled' || state === 'failed' ? state : 'done', recipe: isRecipe ? 'merge-ties.yml' : null, plan: isRecipe ? inventedMergePlan() : null,
+    models: document?.models.map(({ path }) => path) ?? ['/invented/code', '/invented/manual'], base: document?.base?.path ?? null, document, note: state === 'plan' ? 'This recipe has a single model, so there is nothing to compare.' : null,
+    error: state === 'failed' ? { code: 'merge/not-finite', args: {}, exit: 3, message: 'Tensor "model.layers.3.mlp.up_proj.weight" in /invented/manual/model.safetensors holds NaN. Nothing was written. Repair or leave out that model.' } : null,
+  } });
+  if (state === 'reading') post({ type: 'analysis/progress', progress: { stage: 'comparing layer 3', done: 12_000_000, total: 48_160_000, etaSeconds: 4 } });
+}
+
 function greet(): void {
+  if (document.body.dataset['page'] === 'merge') {
+    greetMerge();
+    return;
+  }
   if (document.body.dataset['page'] === 'transfer') {
     greetTransfer();
     return;

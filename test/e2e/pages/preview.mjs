@@ -3,7 +3,7 @@
  * Shows the pages without VS Code and without an engine: builds them, loads them in headless Chromium under the host's
  * content security policy with INVENTED data, takes screenshots in four themes and several widths, and runs axe-core.
  *
- *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing|transfer] [--case name,...] [--theme dark,light,hc,hcl]
+ *   node test/e2e/pages/preview.mjs --out FOLDER [--page analysis|tensors|routing|transfer|merge] [--case name,...] [--theme dark,light,hc,hcl]
  *                                   [--width 420,900,1400] [--axe] [--full] [--serve PORT]
  *                                   [--frames] [--part SELECTOR]
  *
@@ -124,6 +124,33 @@ const CASES = {
     table: { query: 'state=report&case=helps', act: (page) => page.keyboard.press('t') },
     menu: { query: 'state=report&case=helps', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
   },
+  merge: {
+    usual: { query: '', check: checkPairs },
+    two: { query: 'case=two' },
+    calm: { query: 'case=calm' },
+    modules: { query: 'case=modules' },
+    nobase: { query: 'case=nobase' },
+    trouble: { query: 'case=trouble' },
+    large: { query: 'case=large' },
+    single: { query: 'case=single' },
+    recipe: { query: 'state=recipe', check: checkPairs },
+    plan: { query: 'state=plan' },
+    reading: { query: 'state=reading' },
+    cancelled: { query: 'state=cancelled' },
+    failed: { query: 'state=failed' },
+    locked: { query: '', act: async (page) => {
+      await page.locator('.delta-box').focus();
+      for (let i = 0; i < 10; i++) await page.keyboard.press('ArrowDown');
+    } },
+    pair: { query: '', act: async (page) => {
+      await page.locator('.matrix').last().focus();
+      for (const key of ['ArrowRight', 'ArrowRight', 'Enter']) await page.keyboard.press(key);
+      await page.waitForTimeout(100);
+    } },
+    hover: { query: '', act: (page) => page.locator('.matrix svg rect').first().hover() },
+    table: { query: '', act: (page) => page.keyboard.press('t') },
+    menu: { query: '', act: (page) => page.getByRole('button', { name: /Export/ }).click() },
+  },
   tensors: {
     normal: { query: 'tensors=197187', act: openProjection },
     filter: { query: 'tensors=197187', act: async (page) => {
@@ -145,6 +172,29 @@ async function checkRuns(page) {
   if (marks.length !== changes.length || marks.length < 4) return [`${marks.length} bars for ${changes.length} changes`];
   const scale = Math.max(...marks) / Math.max(...changes);
   return marks.flatMap((wide, i) => (Math.abs(wide - Math.max(1, changes[i] * scale)) > 1 ? [`bar ${i} is ${wide} px for ${changes[i]}`] : []));
+}
+
+/** Every number in the matrices and in the map of differences is that of the table behind it. */
+async function checkPairs(page) {
+  const number = (text) => Number(text.replace('\u2212', '-').replace(/\u2009/g, ''));
+  const matrices = await page.locator('.matrix').evaluateAll((nodes) => nodes.map((node) => [...node.querySelectorAll('svg text')].filter((text) => text.style.fontFamily.includes('mono')).map((text) => text.textContent)));
+  const moved = await page.locator('.delta-box svg text').evaluateAll((texts) => texts.filter((text) => text.style.fontFamily.includes('mono') && text.getAttribute('text-anchor') === 'middle').map((text) => text.textContent));
+  await page.keyboard.press('t');
+  const rows = await page.locator('.tables tbody tr').evaluateAll((lines) => lines.map((line) => [...line.cells].map((cell) => cell.textContent)));
+  await page.locator('.tables select').selectOption('delta');
+  const deltas = await page.locator('.tables tbody tr').evaluateAll((lines) => lines.flatMap((line) => [...line.cells].slice(1).map((cell) => cell.textContent)));
+  await page.keyboard.press('Escape');
+  const problems = [], perMatrix = rows.length / Math.max(1, matrices.length);
+  if (matrices.length < 2 || !matrices.every((cells) => cells.length === 0 || cells.length === 2 * perMatrix)) problems.push(`${matrices.length} matrices with ${matrices.map((cells) => cells.length)} numbers for ${rows.length} rows`);
+  matrices.forEach((cells, m) => {
+    for (let p = 0; p < cells.length / 2; p++) for (const [k, column] of [[0, 4], [1, 5]]) {
+      const shown = number(cells[2 * p + k]), told = number(rows[m * perMatrix + p][column].split(',')[0]);
+      if (Math.abs(shown - told) > Math.max(0.0011, Math.abs(told) * 0.06)) problems.push(`matrix ${m}, pair ${p}: shows ${shown}, the table says ${told}`);
+    }
+  });
+  if (moved.length > 0 && moved.length !== deltas.length) problems.push(`${moved.length} cells for ${deltas.length} differences`);
+  moved.forEach((text, i) => { if (Math.abs(number(text) - 100 * number(deltas[i])) > Math.max(0.06, number(text) * 0.06)) problems.push(`difference ${i}: shows ${text}, the table says ${deltas[i]}`); });
+  return problems.slice(0, 5);
 }
 
 async function compareRouters(page) {
@@ -186,7 +236,7 @@ else if (args.frames) {
 async function bundle() {
   const result = await esbuild.build({
     absWorkingDir: ROOT, bundle: true, write: false, outdir: 'out', format: 'iife', platform: 'browser', target: ['chrome128'], logLevel: 'warning',
-    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', transfer: 'webview/transfer/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
+    entryPoints: { analysis: 'webview/analysis/main.ts', tensors: 'webview/tensors/main.ts', routing: 'webview/routing/main.ts', transfer: 'webview/transfer/main.ts', merge: 'webview/merge/main.ts', fakeHost: 'test/e2e/pages/fakeHost.ts' },
   });
   const out = new Map(result.outputFiles.map((file) => [`/${path.basename(file.path)}`, file.contents]));
   out.set('/themes.css', fs.readFileSync(path.join(HERE, 'themes.css')));
@@ -200,7 +250,7 @@ function respond(request, response, out) {
   if (body) {
     response.writeHead(200, { 'content-type': name.endsWith('.css') ? 'text/css' : 'text/javascript' });
     response.end(body);
-  } else if (['analysis', 'tensors', 'routing', 'transfer'].includes(name)) {
+  } else if (['analysis', 'tensors', 'routing', 'transfer', 'merge'].includes(name)) {
     const theme = THEMES[url.searchParams.get('theme') ?? 'dark'] ?? THEMES.dark;
     const policy = "default-src 'none'; img-src 'self' data: blob:; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src 'self'; script-src 'nonce-preview'";
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
