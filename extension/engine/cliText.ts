@@ -65,7 +65,7 @@ export function formatRouting(d: RouteDocument): string {
 
 export function formatTransfer(d: TransferDocument): string {
   const runs = [...d.runs, ...d.controls].map((r) => [r.name, formatNumber(r.lossPerToken, 5), formatNumber(r.bitsPerByte, 5), formatNumber(r.tokens), r.accuracy === undefined ? '' : formatNumber(r.accuracy)]);
-  const differences = d.proof?.differences.map((x) => [x.against, formatInterval(x.value, [x.low, x.high]), x.unit, `n = ${formatNumber(x.n)} texts`]) ?? [];
+  const differences = d.proof?.differences.filter((x) => x.run === 'transferred').map((x) => [x.against, formatInterval(x.value, [x.low, x.high]), x.unit, `n = ${formatNumber(x.n)} texts`]) ?? [];
   return [
     d.sentence, '',
     table([['module', `${d.module.name}, ${d.module.kind}, ${d.module.sites} sites`], ['method', `${d.method}, layers ${d.layerRule}`], ['device', d.device.used ?? 'none'], ['probe', d.probe ? `${d.probe.name}: ${formatNumber(d.probe.pairedTokens)} paired tokens, ${formatNumber(100 * d.probe.keptShare)} % of the target\u2019s` : 'none'], ...(d.proof ? [['strength', `${formatNumber(d.proof.chosen)}, chosen on ${d.proof.chooseOn} texts, reported on ${d.proof.reportOn}`]] : []), ['time', `${formatNumber(d.timings['total'] ?? null)} s`]]),

@@ -88,15 +88,17 @@ export async function proveTransfer(request: TransferProofRequest): Promise<Tran
   for (const control of request.controls) controls.push(await evaluate(target, control.name, reportRows, await control.attach(chosen), true));
   const sourceBase = await evaluate(source, 'source base', reportRows, null, true), sourceModule = await evaluate(source, 'source module', reportRows, await request.original(1), true);
 
-  const against = (other: EvaluatedRun): PairedDifference => lossDifference({ name: 'transferred', documents: transferred.loss.documents }, { name: other.run.name, documents: other.loss.documents }, random.fork('difference', other.run.name));
-  const againstBase = against(base), againstControls = controls.map(against), split = (chance: boolean): PairedDifference[] => againstControls.filter((_, i) => request.controls[i].chance === chance);
-  const byLabel = [base, ...controls].flatMap((other) => (transferred.correct && other.correct ? [accuracyDifference({ name: 'transferred', correct: transferred.correct }, { name: other.run.name, correct: other.correct }, random.fork('accuracy', other.run.name))] : []));
+  const difference = (run: EvaluatedRun, other: EvaluatedRun): PairedDifference => lossDifference({ name: run.run.name, documents: run.loss.documents }, { name: other.run.name, documents: other.loss.documents }, random.fork('difference', run.run.name, other.run.name));
+  const byLabel = (run: EvaluatedRun, other: EvaluatedRun): PairedDifference[] => (run.correct && other.correct ? [accuracyDifference({ name: run.run.name, correct: run.correct }, { name: other.run.name, correct: other.correct }, random.fork('accuracy', run.run.name, other.run.name))] : []);
+  const againstBase = difference(transferred, base), againstControls = controls.map((control) => difference(transferred, control)), split = (chance: boolean): PairedDifference[] => againstControls.filter((_, i) => request.controls[i].chance === chance);
+  // What each run changes on its own base, for bars with intervals.
+  const alone = [...controls.map((control) => [control, base] as const), [sourceModule, sourceBase] as const], labelled = [[transferred, base] as const, ...controls.map((control) => [transferred, control] as const), ...alone];
   return {
     verdict: verdictOf(againstBase, split(true)),
     runs: [base, transferred, sourceBase, sourceModule].map(({ run }) => run), controls: controls.map(({ run }) => run), againstChance: split(true), againstOthers: split(false), skipped: base.loss.skipped,
     proof: {
       curve, chosen, chooseOn: chosenRows.length, reportOn: reportRows.length,
-      differences: [againstBase, ...againstControls, ...byLabel],
+      differences: [againstBase, ...againstControls, ...alone.map(([run, other]) => difference(run, other)), ...labelled.flatMap(([run, other]) => byLabel(run, other))],
       lift: recoveredLift({ without: base.loss.documents, with: transferred.loss.documents }, { without: sourceBase.loss.documents, with: sourceModule.loss.documents }, random.fork('lift')),
       damage: await damageOf(request, chosen, evaluate),
       changed: changedTexts(halves.report.map((row) => ({ row, text: documentOf(rows[row]), label: rows[row].label })), base.loss.documents, transferred.loss.documents),

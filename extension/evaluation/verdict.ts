@@ -35,7 +35,7 @@ export function verdictSentence({ module, from, to, verdict, againstBase, agains
     const recovered = lift !== null && lift.value !== null ? `; ${formatNumber(100 * lift.value)} % [${formatNumber(100 * (lift.low ?? NaN))}, ${formatNumber(100 * (lift.high ?? NaN))}] of its gain on its own base` : '';
     return `${moved} and helps: ${change}${nearest ? `, and ${formatNumber(nearest.value)} [${formatNumber(nearest.low)}, ${formatNumber(nearest.high)}] against the best control (${nearest.against})` : ''}${recovered}.${othersText(againstOthers)}`;
   }
-  const told = againstBase.high < 0 ? againstChance.filter((d) => !(d.high < 0)).map((d) => d.against) : [];
+  const told = againstBase.high < 0 ? [...new Set(againstChance.filter((d) => !(d.high < 0)).map((d) => d.against.replace(/ \d+$/, '')))] : [];
   return `${moved}; no evidence that it helps: ${change}${told.length > 0 ? `, which cannot be told from ${told.join(' and ')}` : size === 0 ? ', no change at all' : ''}.`;
 }
 

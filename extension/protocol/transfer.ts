@@ -186,7 +186,7 @@ export interface TransferProof {
   /** Documents that strength was chosen on, and that everything else is reported on. */
   readonly chooseOn: number;
   readonly reportOn: number;
-  /** First the transferred module against the target alone, then against each control. */
+  /** First the transferred module against the target alone, then against each control; after that each control against the target alone and the source module against the source alone. */
   readonly differences: readonly PairedDifference[];
   /** Share of what the module does on its own base that arrived; `why` when undefined. */
   readonly lift: { readonly value: number | null; readonly low: number | null; readonly high: number | null; readonly measure: 'loss' | 'bits per byte' | 'accuracy'; readonly why?: string };
@@ -220,7 +220,7 @@ export interface TransferDocument extends DocumentHead {
   readonly data: { readonly file: string; readonly documents: number; readonly sha256: string } | null;
   /** Target alone (`base`), with the transferred module (`transferred`), source alone and with its module (`source base`, `source module`). */
   readonly runs: readonly EvaluationRun[];
-  /** `naive copy`, `moment-matched random`, `norm-matched random`, `shuffled pairs`; an impossible one is in `impossible`. */
+  /** `naive copy`, `shuffled pairs`, and draws of `moment-matched random` and `norm-matched random` (`... 2`, `... 3`); an impossible one is in `impossible`. */
   readonly controls: readonly EvaluationRun[];
   readonly impossible: readonly { readonly name: string; readonly why: string }[];
   readonly proof: TransferProof | null;

@@ -24,7 +24,7 @@ function runs(d: TransferDocument): string {
   const head = '<h2>What it does on the texts</h2>';
   if (!d.proof) return `${head}<p>No verdict: no texts were given to measure on. Give texts of the task with <code>--data</code> to learn whether the module helps.</p>`;
   const all = [...d.runs, ...d.controls];
-  const differences = d.proof.differences, rows = all.map((run) => ({ cells: runCells(run), dim: run.name !== 'transferred' }));
+  const differences = d.proof.differences.filter((x) => x.run === 'transferred'), rows = all.map((run) => ({ cells: runCells(run), dim: run.name !== 'transferred' }));
   return [
     head, `<p class="note">Measured on ${d.proof.reportOn} texts that strength was not chosen on. Lower is better. The controls act with the same strength.</p>`,
     bars(all), reportTable(['Run', 'Nats per token', 'Bits per byte', 'Scored tokens', 'Accuracy'], [...rows, ...d.impossible.map(({ name, why }) => ({ cells: [name, `not possible: ${why}`, '', '', ''], dim: true }))]),

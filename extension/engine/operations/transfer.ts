@@ -9,7 +9,7 @@ import { type AttachAt, type ProvenBase, proveTransfer, type TransferProofResult
 import { headOf } from '../../evaluation/scoring';
 import { verdictSentence } from '../../evaluation/verdict';
 import { type AttachedModules, attachModules } from '../../module/attach';
-import { CONTROL_KINDS } from '../../module/controls';
+import { CONTROL_KINDS, type ModuleControl } from '../../module/controls';
 import { openModule } from '../../module/openModule';
 import type { LoraFactors } from '../../module/writeLora';
 import type { ForwardEnvironment } from '../../probe/forward';
@@ -91,8 +91,8 @@ async function prove(opened: OpenedTransfer, planned: PlannedTransfer, folder: s
   if (!data) return null;
   const target = await provenBase(inputs.to), source = await provenBase(inputs.from);
   const written = await openModule(folder);
-  const attach = (base: TransferModel, module: typeof written, control?: (typeof CONTROL_KINDS)[number]): AttachAt => (strength): Promise<AttachedModules> => attachModules(base.model, [{ module, strength, ...(control ? { control: { kind: control, seed } } : {}) }]);
-  const controls: { name: string; chance: boolean; attach: AttachAt }[] = CONTROL_KINDS.map((kind) => ({ name: `${kind} random`, chance: true, attach: attach(inputs.to, written, kind) })), impossible: { name: string; why: string }[] = [];
+  const attach = (base: TransferModel, module: typeof written, control?: ModuleControl): AttachAt => (strength): Promise<AttachedModules> => attachModules(base.model, [{ module, strength, ...(control ? { control } : {}) }]);
+  const controls: { name: string; chance: boolean; attach: AttachAt }[] = CONTROL_KINDS.flatMap((kind) => Array.from({ length: RANDOM_DRAWS }, (_, draw) => ({ name: `${kind} random${draw === 0 ? '' : ` ${draw + 1}`}`, chance: true, attach: attach(inputs.to, written, { kind, seed: seed * RANDOM_DRAWS + draw }) }))), impossible: { name: string; why: string }[] = [];
   const other = async (name: string, chance: boolean, make: () => Promise<readonly LoraFactors[]>): Promise<void> => {
     try {
       const place = path.join(scratch, name.replace(/\W+/g, '-'));
@@ -115,6 +115,8 @@ async function prove(opened: OpenedTransfer, planned: PlannedTransfer, folder: s
   return { ...proof, impossible };
 }
 
+/** Draws of each kind of random module: one would not show how far chance moves. */
+const RANDOM_DRAWS = 3;
 /** Probe texts on which damage is measured: some thousand tokens. */
 const UNRELATED_TEXTS = 48;
 

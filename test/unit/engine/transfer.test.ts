@@ -48,7 +48,7 @@ describe('a transfer', () => {
     validate(JSON.parse(JSON.stringify(document)));
     expect(validate.errors ?? []).toEqual([]);
     expect(document.runs.map((r) => r.name)).toEqual(['base', 'transferred', 'source base', 'source module']);
-    expect([...document.controls.map((c) => c.name), ...document.impossible.map((i) => i.name)].sort()).toEqual(['moment-matched random', 'naive copy', 'norm-matched random', 'shuffled pairs']);
+    expect([...document.controls.map((c) => c.name), ...document.impossible.map((i) => i.name)].sort()).toEqual(['moment-matched random', 'moment-matched random 2', 'moment-matched random 3', 'naive copy', 'norm-matched random', 'norm-matched random 2', 'norm-matched random 3', 'shuffled pairs']);
     expect(document.sites.every((s) => s.r2 !== null && s.r2Null !== null)).toBe(true);
     expect(document.proof?.chooseOn).toBe(8);
     expect(document.proof?.reportOn).toBe(8);
