@@ -41,7 +41,7 @@ export function flowView(context: PageContext, host: HTMLElement): void {
     if (fresh || now !== key || !flow) {
       const made = currentFlow(context);
       // While the numbers of a new trace are on their way, the picture of the one before stays.
-      if (!made && model.updated && flow && now === key) return;
+      if (!made && flow && model.updated && !model.slices.complete) return;
       flow = made;
       key = now;
       at = -1;

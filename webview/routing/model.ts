@@ -77,6 +77,7 @@ export class RoutingModel {
   readonly #oldStats = new Map<number, SiteStats>();
   readonly #scores = new Map<string, ScoreStats>();
   readonly #oldScores = new Map<string, ScoreStats>();
+  #usualSite: number | null = null;
   #staleTokens: Uint8Array | null = null;
   readonly #switches = new Map<number, Score>();
   #counted: Counted | null = null;
@@ -173,11 +174,14 @@ export class RoutingModel {
     return (this.#counted ??= this.head ? countedTokens(this.head, this.filter) : { tokens: new Int32Array(0), spans: [] });
   }
 
-  /** The site that pictures are about: the chosen one, else where kinds of text lie furthest apart. */
+  /** The site that pictures are about: the chosen one, else where kinds of text lie furthest apart; an edit does not move it. */
   get site(): number {
     const sites = this.head?.sites.length ?? 0;
     const { site } = this.selection;
-    if (site !== null && site < sites) return site;
+    return site !== null && site < sites ? site : (this.#usualSite ??= this.#furthest());
+  }
+
+  #furthest(): number {
     let best = 0;
     let most = -Infinity;
     this.summary?.sites.forEach((one, s) => {
@@ -358,8 +362,12 @@ export class RoutingModel {
 
   #newTrace(): void {
     const { head, result } = this;
+    const before = this.#usualSite;
+    // The loader begins with the site that is shown, which another trace does not have.
+    this.#usualSite = null;
     const carry = this.slices.open(head && result ? { key: result.key, head, reused: result.reused } : null);
     this.updated = carry !== null;
+    if (carry) this.#usualSite = before;
     if (!carry) {
       this.#oldStats.clear();
       this.#oldScores.clear();
