@@ -21,6 +21,8 @@ const MUCH_LOST = 0.5;
 /** Cosine of the factors A from which on modules started from the same A, and below which they did not. */
 const SAME_START = 0.9;
 const OTHER_START = 0.5;
+/** Pairs that are named; the table has all. */
+const NAMED_PAIRS = 6;
 
 const percent = (share: number): string => `${formatNumber(Number((share * 100).toPrecision(2)))}\u202f%`;
 
@@ -78,9 +80,11 @@ function factorAdvice(document: MergeInspectDocument): readonly Advice[] {
 
 function lossAdvice(document: MergeInspectDocument): readonly Advice[] {
   if (document.what === 'modules' || document.base === null || document.dtype === 'float32') return [];
-  return lostRows(document).filter(({ share }) => share !== null && share > MUCH_LOST).map(({ name, share }) => ({
-    text: ['', name, ' would mostly vanish.'], why: `Its change is so small that ${document.dtype} rounds ${percent(share ?? 0)} of it away at weight ${shortFigure(document.weight)}. Write float32 to keep it.`, actions: [{ label: 'Write float32', wish: { outDtype: 'float32' as const } }], calm: false,
-  }));
+  const lost = lostRows(document).filter(({ share }) => share !== null && share > MUCH_LOST);
+  if (lost.length === 0) return [];
+  const text = lost.flatMap(({ name }, i) => [i === 0 ? '' : i === lost.length - 1 ? ' and ' : ', ', name]);
+  const shares = lost.map(({ name, share }) => (lost.length === 1 ? `${percent(share ?? 0)} of it` : `${percent(share ?? 0)} of ${name}`)).join(', ');
+  return [{ text: [...text, ' would mostly vanish.'], why: `${lost.length === 1 ? 'Its change is' : 'Their changes are'} so small that ${document.dtype} rounds ${shares} away at weight ${shortFigure(document.weight)}. Write float32 to keep ${lost.length === 1 ? 'it' : 'them'}.`, actions: [{ label: 'Write float32', wish: { outDtype: 'float32' } }], calm: false }];
 }
 
 /** Models that do not differ from the base at all. */
@@ -94,7 +98,7 @@ function calmAdvice(document: MergeInspectDocument, matrices: readonly PairMatri
   const unrelated = document.base === null && document.what === 'checkpoints' ? [] : unrelatedPairs(matrices);
   if (unrelated.length > 0) {
     const all = wholePairs(document), chances = unrelated.map(({ a, b }) => chanceOf(all.find((pair) => pair.a === a && pair.b === b)?.cosine ?? unrelated[0].cosine)).filter((value) => value !== null);
-    calm.push({ text: [`No evidence of interference in ${unrelated.length === 1 ? 'one pair' : `${unrelated.length} pairs`}.`], why: `${unrelated.map(({ a, b }) => nameList([models[a]?.name ?? '', models[b]?.name ?? ''])).join(', ')}: cosines as unrelated changes give${chances.length > 0 ? ` (over everything within \u00b1${shortFigure(Math.max(...chances))})` : ''}.`, actions: [], calm: true });
+    calm.push({ text: [`No evidence of interference in ${unrelated.length === 1 ? 'one pair' : `${unrelated.length} pairs`}.`], why: `${unrelated.slice(0, NAMED_PAIRS).map(({ a, b }) => nameList([models[a]?.name ?? '', models[b]?.name ?? ''])).join(', ')}${unrelated.length > NAMED_PAIRS ? ` and ${unrelated.length - NAMED_PAIRS} more` : ''}: cosines as unrelated changes give${chances.length > 0 ? ` (over everything within \u00b1${shortFigure(Math.max(...chances))})` : ''}.`, actions: [], calm: true });
   }
   const fits = alignment.missing.length === 0 && alignment.shapes.length === 0 && alignment.vocabularies !== 'different' && new Set(alignment.tiedHeads.filter((value) => value !== null)).size < 2;
   if (fits) calm.push({ text: [document.what === 'modules' ? 'All modules change linear maps of the same shapes.' : `Nothing to decide about shapes, tied heads${alignment.vocabularies === null ? '' : ' or tokenizers'}: all agree.`], why: '', actions: [], calm: true });

@@ -136,3 +136,16 @@ export function partMap(document: MergeInspectDocument, measure: Measure, subjec
   const about = isPairMeasure(measure) ? `${models[a]?.name ?? ''} and ${models[b]?.name ?? ''}` : (models[subject]?.name ?? '');
   return { measure, about, parts, rows: Array.from({ length: layers }, (_, l) => ({ name: `L${l}`, layer: l, cells: parts.map((part) => cellOf(cellsIn(document, [l], part))) })) };
 }
+
+/** Names for narrow places: without what all of them begin and end with, in whole pieces between separators. */
+export function shortNames(names: readonly string[]): readonly string[] {
+  if (names.length < 2) return names;
+  const pieces = names.map((name) => name.split(/(?<=[-_./ ])/)), least = Math.min(...pieces.map(({ length }) => length));
+  let from = 0, to = 0;
+  while (from < least - 1 && pieces.every((all) => all[from] === pieces[0]?.[from])) from++;
+  const ends = names.map((name) => name.split(/(?=[-_./ ])/)), shortest = Math.min(...ends.map(({ length }) => length));
+  while (to < shortest - 1 && ends.every((all) => all[all.length - 1 - to] === ends[0]?.[ends[0].length - 1 - to])) to++;
+  const tail = (ends[0] ?? []).slice((ends[0]?.length ?? 0) - to).join('').length;
+  const short = names.map((name, i) => name.slice((pieces[i] ?? []).slice(0, from).join('').length, Math.max(0, name.length - tail)));
+  return short.every((name) => name !== '') && new Set(short).size === new Set(names).size ? short : names;
+}

@@ -3,7 +3,7 @@ import { formatNumber, formatScore, isEvidence, type Score } from '../../extensi
 import { cssOf, type Ramp, sequentialIndex, signedIndex } from './colours';
 import { type Drawing, HATCH, type Mark, round } from './drawing';
 import type { DeltaRow, PairMatrix, PartMap } from './mergeData';
-import { isPairMeasure, MEASURE_WORDS, PART_WORDS } from './mergeData';
+import { isPairMeasure, MEASURE_WORDS, PART_WORDS, shortNames } from './mergeData';
 import { inkOn, insideGrey, type RoutingPalette } from './routingColours';
 import { fitted } from './transferRuns';
 
@@ -53,10 +53,16 @@ function grid(layout: GridLayout, rows: readonly { readonly name: string; readon
 
 const rowHits = (layout: GridLayout, rows: readonly { readonly key: number }[]): Mark[] => rows.map(({ key }, r) => ({ kind: 'rect', x: layout.left - 1, y: layout.top + r * layout.row - 1, width: layout.cell * layout.columns + 1, height: layout.row + 1, fill: 'none', stroke: 'none', name: 'row-mark', key }));
 
+/** Names of models over cells of a width: in full where they fit. */
+function labelsFor(models: readonly InspectModel[], cell: number): readonly string[] {
+  const names = models.map(({ name }) => name);
+  return names.every((name) => name.length * 6.2 <= cell) ? names : shortNames(names);
+}
+
 /** How far models moved: rows are layers, columns models, the number a percentage of the base's norm. */
 export function drawDelta(rows: readonly DeltaRow[], models: readonly InspectModel[], layout: GridLayout, limit: number, colours: MapColours): Drawing {
   const { left, top, cell, row } = layout, keyed = rows.map(({ name, layer }) => ({ name, key: layer ?? -1 }));
-  const marks = grid(layout, keyed, models.map(({ name }) => name));
+  const marks = grid(layout, keyed, labelsFor(models, cell));
   rows.forEach((one, r) => one.moved.forEach((value, m) => {
     const box = { kind: 'rect', x: left + m * cell, y: top + r * row, width: cell - 1, height: row - 1, key: keyed[r]?.key } as const;
     const tip = deltaTip(one, models[m]?.name ?? '', value);
@@ -110,9 +116,11 @@ export function matrixTip(matrix: PairMatrix, models: readonly InspectModel[], r
 /** One matrix of pairs: orange pulls together, blue pulls apart, grey is as unrelated changes give. Both triangles use one meaning of colour. */
 export function drawPairs(matrix: PairMatrix, models: readonly InspectModel[], layout: MatrixLayout, limits: PairLimits, { diverging, palette }: MapColours): Drawing {
   const { left, top, cell, row, count } = layout, marks: Mark[] = [], fits = cell >= TEXT_WIDTH && row >= TEXT_HEIGHT;
+  const labels = labelsFor(models, cell);
   models.forEach(({ name }, i) => {
-    marks.push({ kind: 'text', x: left - 6, y: round(top + i * row + row / 2 + 4), text: fitted(name, left - 6, 6.2), size: 11, anchor: 'end', fill: 'var(--ml-ink)', tip: name });
-    if (cell >= 20) marks.push({ kind: 'text', x: left + i * cell + cell / 2, y: 12, text: fitted(name, cell, 6.4), size: 11, anchor: 'middle', fill: 'var(--ml-ink-dim)', tip: name });
+    const label = labels[i] ?? name;
+    marks.push({ kind: 'text', x: left - 6, y: round(top + i * row + row / 2 + 4), text: fitted(label, left - 6, 6.2), size: 11, anchor: 'end', fill: 'var(--ml-ink)', tip: name });
+    if (cell >= 20) marks.push({ kind: 'text', x: left + i * cell + cell / 2, y: 12, text: fitted(label, cell, 6.4), size: 11, anchor: 'middle', fill: 'var(--ml-ink-dim)', tip: name });
     marks.push({ kind: 'line', x1: left + i * cell + 3, x2: left + i * cell + cell - 4, y1: top + i * row + row - 4, y2: top + i * row + 3, stroke: 'var(--ml-grid)' });
   });
   for (const pair of matrix.pairs) {
