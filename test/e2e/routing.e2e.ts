@@ -228,7 +228,7 @@ describe('other texts', () => {
     await openFile('long.txt');
     await runCommand(page, SHOW);
     await settled();
-    await until(async () => (await lens(/^part 1 of \d+ \(the context holds no more\)/).count()) > 0, { what: 'parts' });
+    await until(async () => (await lens(/^part 1 of \d+ \(the context holds no more\)/).count()) > 0, { timeout: RUN_MS, what: 'parts' });
     await until(async () => /shown by (word|line)/.test(await statusText()), { timeout: RUN_MS, what: 'a coarser granularity' });
     await bench.picture('routing-8-long');
   });
