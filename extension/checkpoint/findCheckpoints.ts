@@ -17,6 +17,9 @@ export interface FindOptions {
 
 const DEFAULT_DEPTH = 4;
 
+/** Weights of a module folder that the library adapters wrote, and of a head beside it. */
+const ADAPTER_HUB_FILES = ['adapter.safetensors', 'model_head.safetensors'];
+
 /** Folders that never hold a user's checkpoints but hold very many files. */
 const SKIPPED = new Set(['node_modules', '__pycache__', 'venv', 'site-packages']);
 
@@ -74,7 +77,7 @@ function classify(folder: string, entries: readonly Dirent[]): readonly FoundChe
   if (isModule) result.push(item(folder, 'module'));
   const shardStems = new Set<string>();
   for (const name of [...names].sort()) {
-    if (isModule && WEIGHTS_FORMATS.some(({ adapter }) => adapter === name)) continue;
+    if (isModule && (WEIGHTS_FORMATS.some(({ adapter }) => adapter === name) || ADAPTER_HUB_FILES.includes(name))) continue;
     if (isModel && WEIGHTS_FORMATS.some(({ single }) => single.includes(name))) continue;
     if (!name.toLowerCase().endsWith('.safetensors') && !name.toLowerCase().endsWith('.onnx')) continue;
     const shard = parseShardName(name);

@@ -55,7 +55,7 @@ export function readBottleneck(folder: HubFolder, config: Json): HubMethod {
       const branches = new Map<string, BranchPart>(), { blocks } = model.spec.stacks[0];
       for (const [i, place] of places.entries()) {
         const block = blocks.at(place.block);
-        if (!block) throw failure('module/no-site', { path, target: place.target });
+        if (!block || !hasLayer(model, place.target)) throw failure('module/no-site', { path, target: place.target });
         checkBlock(path, place, block, wiring);
         branches.set(branchName(block.index, place.part), await branchPart(path, place, wiring, model.spec.stacks[0].dModel, `${options.prefix}${i}.`, options));
       }
@@ -109,6 +109,14 @@ function placesOf(folder: HubFolder): readonly Place[] {
     places.set(owner, entry);
   }
   return [...places].map(([target, place]) => ({ target, ...place }));
+}
+
+/** Whether the base has tensors below the layer that a path goes through: "bert.encoder.layer.0". */
+function hasLayer({ checkpoint, spec }: BoundModel, target: string): boolean {
+  const layer = /^(.*\.\d+)\.[^0-9]*$/.exec(target)?.[1] ?? target, names = [...checkpoint.tensors.keys()];
+  const bare = spec.bodyPrefixes.flatMap((prefix) => (prefix !== '' && layer.startsWith(prefix) ? [layer.slice(prefix.length)] : []));
+  const spellings = [layer, ...[layer, ...bare].flatMap((text) => spec.bodyPrefixes.map((prefix) => prefix + text))];
+  return spellings.some((spelling) => names.some((name) => name.startsWith(`${spelling}.`)));
 }
 
 function checkBlock(path: string, place: Place, block: BlockSpec, wiring: Wiring): void {

@@ -54,7 +54,8 @@ export async function bindSaved(whole: readonly WholeTensor[], settings: SaveSet
   };
   for (const item of whole) {
     const headPart = headTarget(item.name.replace(/\.(?:weight|bias)$/, ''), model), base = findNamed(model.checkpoint.tensors, item.name, bodyPrefixes);
-    if (strength === 0) continue;
+    // GPT-2's causal mask is called a bias, and bias="all" saves it with the others.
+    if (strength === 0 || model.spec.buffers.some((buffer) => buffer.test(item.name))) continue;
     if (headPart && decoder && item.name.endsWith('.weight') && head?.tied) own = await between(decoder, item);
     else if (base) saved.set(base.name, await between(base, item));
     else if (headPart && head?.decoder.bias && item.name.endsWith('.bias')) saved.set(model.tensor(head.decoder.bias).name, await between(model.tensor(head.decoder.bias), item));

@@ -49,6 +49,21 @@ describe('the base of a module', () => {
     expect(found.map(({ path: p, by, where }) => [p, by, where])).toEqual([[base, 'name', 'huggingFaceCache'], [stranger, 'shape', 'huggingFaceCache']]);
   });
 
+  it('that has the name and not the shape comes last, and is said not to fit', async () => {
+    const { home, module } = place('someone/tiny'), wrong = copyBase('gpt2', path.join(home, 'tiny')), right = copyBase('llama', path.join(home, 'other'));
+    const found = await findBase(await openModule(module), [], empty);
+    expect(found.map(({ path: p, by, fits }) => [p, by, fits])).toEqual([[right, 'shape', true], [wrong, 'name', false]]);
+    expect(found[1].reason).toMatch(/called "tiny".*does not fit/);
+  });
+
+  it.each(['hub-unipelt-bert', 'hub-seq-bert', 'lora-dora-bert'])('of %s is found by shape too', async (name) => {
+    const { home, module } = place(null, name), base = copyBase('bert', path.join(home, 'bert'));
+    const file = path.join(module, 'adapter_config.json');
+    fs.writeFileSync(file, JSON.stringify({ ...(JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>), model_name: 'another' }));
+    copyBase('llama', path.join(home, 'llama'));
+    expect((await findBase(await openModule(module), [], empty)).map(({ path: p, by, fits }) => [p, by, fits])).toEqual([[base, 'shape', true]]);
+  });
+
   it('is nothing where nothing fits', async () => {
     const { home, module } = place(null, 'lora-bias-b-gpt2');
     copyBase('llama', path.join(home, 'llama'));
