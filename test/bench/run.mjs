@@ -2,7 +2,7 @@
 /**
  * `npm run bench`: every benchmark, or those named, one after the other on a machine that should do nothing else.
  *
- *   MODULENS_BENCH_PYTHON=/path/to/python npm run bench [-- clustering probing start routing large]
+ *   MODULENS_BENCH_PYTHON=/path/to/python npm run bench [-- clustering probing start routing transfer large]
  *
  * The peers need a Python with torch, transformers, scikit-learn and k-means-constrained.
  */
@@ -16,6 +16,7 @@ const BENCHES = {
   probing: ['probing.mjs'],
   start: ['firstPicture.mjs'],
   routing: ['routing.mjs'],
+  transfer: ['transfer.mjs', '--python', python],
   large: ['large.mjs'],
 };
 const asked = process.argv.slice(2);
