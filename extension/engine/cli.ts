@@ -11,7 +11,8 @@ import { LAYER_RULES, type LayerRule, TRANSFER_METHODS, type TransferMethodName,
 import { VERSION } from '../protocol/version';
 import type { OperationContext } from './context';
 import { formatAnalysis, formatEvaluation, formatInspect, formatProbe, formatRouting, formatTransfer, formatTransferPlan } from './cliText';
-import { formatMerge, formatMergePlan } from './mergeText';
+import { formatMerge, formatMergeInspect, formatMergePlan } from './mergeText';
+import type { MergeParams } from './operations/merge';
 import { formatLibrary } from './cliLibrary';
 import type { ModuleChoice } from './operations/probe';
 
@@ -38,6 +39,19 @@ interface TransferOptions {
   readonly html?: string;
   readonly plan?: boolean;
   readonly overwrite?: boolean;
+}
+
+interface MergeCommand {
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly data?: string;
+  readonly plan?: boolean;
+  readonly shardSize?: number;
+  readonly asMergekit?: boolean;
+  readonly models: readonly string[];
+  readonly inspect?: boolean;
+  readonly base?: string;
+  readonly weight?: number;
 }
 
 /** Bytes that the result store may take: 2 GB. */
@@ -192,18 +206,26 @@ function program(): Command {
       }, formatTransfer);
     });
 
-  command('merge <recipe>', 'merge checkpoints by a recipe (mergekit\u2019s YAML) into a new folder')
+  command('merge [paths...]', 'merge checkpoints by a recipe (mergekit\u2019s YAML) into a new folder; with --inspect, compare models first')
     .option('--out <folder>', 'where the result is written').option('--overwrite', 'replace what is there')
     .option('--data <file>', 'evaluate the result on these texts, beside base, parents and plain average').option('--plan', 'say what would be done and write nothing')
     .option('--shard-size <bytes>', 'most bytes of one output file (5GB)', byteSize).option('--as-mergekit', 'mergekit\u2019s numbers where they differ on purpose')
     .option('--models <folder>', 'another folder in which models are looked for (may be repeated)', (text: string, before: readonly string[]) => [...before, text], [] as readonly string[])
-    .action(async (recipe: string, options: CommonOptions & { out?: string; overwrite?: boolean; data?: string; plan?: boolean; shardSize?: number; asMergekit?: boolean; models: readonly string[] }) => {
+    .option('--inspect', 'compare two or more checkpoints, or LoRAs, and write nothing').option('--base <checkpoint>', 'what --inspect takes differences from').option('--weight <w>', 'weight of each model for what rounding would undo', positive)
+    .action(async (paths: readonly string[], options: CommonOptions & MergeCommand) => {
+      if (options.inspect) {
+        const { base, weight } = options;
+        return perform(options, async (context) => (await import('./operations/mergeInspect')).run({ models: paths, base: base ?? null, ...(weight === undefined ? {} : { weight }) }, context), formatMergeInspect);
+      }
       const { out, overwrite, data, plan, shardSize, asMergekit, models, seed, threads, device } = options;
-      const params = { recipe, seed, threads, device, folders: models, ...(overwrite ? { overwrite } : {}), ...(data === undefined ? {} : { data }), ...(shardSize === undefined ? {} : { shardBytes: shardSize }), ...(asMergekit ? { asMergekit } : {}) };
-      if (plan) return perform(options, async (context) => (await import('./operations/merge')).plan({ ...params, ...(out === undefined ? {} : { out }) }, context), formatMergePlan);
+      const params = (): Omit<MergeParams, 'out'> => {
+        if (paths.length !== 1) throw failure('usage', { message: `Name one recipe file; ${paths.length} were given. To compare models, pass --inspect.` });
+        return { recipe: paths[0], seed, threads, device, folders: models, ...(overwrite ? { overwrite } : {}), ...(data === undefined ? {} : { data }), ...(shardSize === undefined ? {} : { shardBytes: shardSize }), ...(asMergekit ? { asMergekit } : {}) };
+      };
+      if (plan) return perform(options, async (context) => (await import('./operations/merge')).plan({ ...params(), ...(out === undefined ? {} : { out }) }, context), formatMergePlan);
       return perform(options, async (context) => {
         if (out === undefined) throw failure('usage', { message: 'Name the folder to write with --out FOLDER, or pass --plan to see what would be done.' });
-        return (await import('./operations/merge')).run({ ...params, out }, context);
+        return (await import('./operations/merge')).run({ ...params(), out }, context);
       }, formatMerge);
     });
   return root;

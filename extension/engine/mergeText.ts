@@ -1,5 +1,6 @@
 import type { MergeDocument, MergePlanDocument } from '../protocol/merge';
-import { formatNumber } from '../protocol/score';
+import { addDeltas, addPairs, conflictScore, cosineScore, lostShare, type MergeInspectDocument, NO_DELTA, NO_PAIR, pairsOf, relativeDelta } from '../protocol/mergeInspect';
+import { formatNumber, formatScore } from '../protocol/score';
 import { table } from './cliText';
 
 /** What a merge would do, for a terminal. */
@@ -25,6 +26,18 @@ export function formatMerge(d: MergeDocument): string {
     const rows = [...evaluation.runs, ...evaluation.controls].map((r) => { const a = against.get(r.name); return [r.name, formatNumber(r.lossPerToken, 5), formatNumber(r.bitsPerByte, 5), formatNumber(r.tokens), r.accuracy === undefined ? '' : formatNumber(r.accuracy), a ? `${formatNumber(a.change)} [${formatNumber(a.interval[0])}, ${formatNumber(a.interval[1])}]` : '']; });
     lines.push('', table([['run', 'nats per token', 'bits per byte', 'scored tokens', 'accuracy', 'merge minus this'], ...rows]), `${evaluation.data.documents} documents of ${evaluation.data.file}; interval 95 % over documents`);
   } else lines.push('Not evaluated: pass --data FILE to measure it beside its base, its parents and their plain average.');
+  return [...lines, ...notes(d)].join('\n');
+}
+
+/** How models lie to each other, for a terminal: per part, summed over the layers. */
+export function formatMergeInspect(d: MergeInspectDocument): string {
+  const pairs = pairsOf(d.models.length), lines: string[] = [`${d.alignment.aligned} of ${d.alignment.tensors} tensors are in all${d.base ? `; differences from ${d.base.name}` : ''}`];
+  for (const part of d.parts) {
+    const cells = d.cells.filter((cell) => cell.part === part);
+    const moved = d.models.map((model, m) => { const sums = cells.map((cell) => cell.deltas[m] ?? NO_DELTA).reduce(addDeltas, NO_DELTA), relative = relativeDelta(sums), lost = lostShare(sums); return [model.name, relative === null ? '' : `${formatNumber(100 * relative)} %`, lost === null ? '' : `${formatNumber(100 * lost)} %`]; });
+    const pulls = pairs.flatMap(([a, b], p) => { const sums = cells.map((cell) => cell.pairs[p] ?? NO_PAIR).reduce(addPairs, NO_PAIR); return ([['cosine', cosineScore(sums)], ['opposite signs', conflictScore(sums)]] as const).map(([name, score]) => { const text = formatScore(score); return [`${d.models[a].name}, ${d.models[b].name}`, name, text.value, text.null, `n = ${formatNumber(score.n)} ${score.nOf}`, text.verdict]; }); });
+    lines.push('', part, table([['model', 'relative delta', `lost in ${d.dtype}`], ...moved]), ...(pulls.length > 0 ? [table([['pair', 'figure', 'value', 'null', 'sample', 'verdict'], ...pulls])] : []));
+  }
   return [...lines, ...notes(d)].join('\n');
 }
 

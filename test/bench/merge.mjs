@@ -71,18 +71,20 @@ function writeModel(name, base, noise, scale) {
   fs.writeFileSync(path.join(target, 'config.json'), JSON.stringify({ architectures: ['LlamaForCausalLM'], model_type: 'llama', hidden_size: HIDDEN, intermediate_size: INNER, num_hidden_layers: LAYERS, num_attention_heads: 12, num_key_value_heads: 12, vocab_size: VOCABULARY, max_position_embeddings: 2048, rms_norm_eps: 1e-5, hidden_act: 'silu', tie_word_embeddings: false, torch_dtype: 'bfloat16' }));
 }
 
-/** Runs a command: seconds and the largest resident size of its process in GB. */
+/** Runs a command: seconds, seconds of processor time, and the largest resident size of its process in GB. */
 function timed(command, args, env = {}) {
   return new Promise((resolve, reject) => {
+    const usage = () => fs.readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    let processor = 0;
     const start = performance.now(), child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     let peak = 0, text = '', errors = '';
     child.stdout.on('data', data => { text += data; });
     child.stderr.on('data', data => { errors += data; });
     const look = setInterval(() => {
-      try { peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0)); } catch { /* not Linux, or over */ }
+      try { const fields = usage(); processor = (Number(fields[11]) + Number(fields[12])) / 100; peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0)); } catch { /* not Linux, or over */ }
     }, 100);
     child.on('error', reject);
-    child.on('close', code => { clearInterval(look); if (code === 0) resolve({ seconds: (performance.now() - start) / 1000, gigabytes: peak / 1e6, text }); else reject(new Error(`${command} ${args.join(' ')}: ${code}\n${errors.slice(-2000)}`)); });
+    child.on('close', code => { clearInterval(look); if (code === 0) resolve({ seconds: (performance.now() - start) / 1000, processor, gigabytes: peak / 1e6, text }); else reject(new Error(`${command} ${args.join(' ')}: ${code}\n${errors.slice(-2000)}`)); });
   });
 }
 
@@ -113,7 +115,7 @@ for (const [name, { recipe, least }] of Object.entries(CASES)) {
   for (const out of [own, theirs]) fs.rmSync(out, { recursive: true, force: true });
   const mine = await timed(process.execPath, [options.cli, 'merge', yaml, '--out', own, '--json']);
   const document = JSON.parse(mine.text);
-  const line = [`${name}: ${mine.seconds.toFixed(1)} s, ${mine.gigabytes.toFixed(2)} GB resident`];
+  const line = [`${name}: ${mine.seconds.toFixed(1)} s (${mine.processor.toFixed(1)} s of processor time), ${mine.gigabytes.toFixed(2)} GB resident`];
   if (name === 'linear') {
     const copy = await timed('sh', ['-c', `cp "${own}/model.safetensors" "${folder}/copy" && sync "${folder}/copy"`]);
     fs.rmSync(path.join(folder, 'copy'), { force: true });
@@ -121,7 +123,7 @@ for (const [name, { recipe, least }] of Object.entries(CASES)) {
   }
   if (version) {
     const peer = await timed(options.python, ['-c', 'import sys; from mergekit.scripts.run_yaml import main; main()', yaml, theirs, '--quiet']);
-    line.push(`mergekit ${peer.seconds.toFixed(1)} s, ${peer.gigabytes.toFixed(2)} GB: ${(peer.seconds / mine.seconds).toFixed(1)} times as fast (goal: ${least})`);
+    line.push(`mergekit ${peer.seconds.toFixed(1)} s (${peer.processor.toFixed(1)} s), ${peer.gigabytes.toFixed(2)} GB: ${(peer.seconds / mine.seconds).toFixed(1)} times as fast (goal: ${least}), ${(peer.processor / mine.processor).toFixed(1)} times by processor time`);
   }
   console.log(line.join('; '));
   console.log(`  stages ${JSON.stringify(document.timings)}; sha256 ${createHash('sha256').update(document.outputs.map(o => o.sha256).join()).digest('hex').slice(0, 12)}`);
