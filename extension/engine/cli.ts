@@ -215,7 +215,7 @@ function program(): Command {
     .action(async (paths: readonly string[], options: CommonOptions & MergeCommand) => {
       if (options.inspect) {
         const { base, weight } = options;
-        return perform(options, async (context) => (await import('./operations/mergeInspect')).run({ models: paths, base: base ?? null, ...(weight === undefined ? {} : { weight }) }, context), formatMergeInspect);
+        return perform(options, async (context) => (await import('./operations/mergeInspectCommand')).run({ models: paths, base: base ?? null, ...(weight === undefined ? {} : { weight }) }, context), formatMergeInspect);
       }
       const { out, overwrite, data, plan, shardSize, asMergekit, models, seed, threads, device } = options;
       const params = (): Omit<MergeParams, 'out'> => {

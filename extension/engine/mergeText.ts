@@ -1,7 +1,7 @@
 import type { MergeDocument, MergePlanDocument } from '../protocol/merge';
-import { addDeltas, addPairs, conflictScore, cosineScore, lostShare, type MergeInspectDocument, NO_DELTA, NO_PAIR, pairsOf, relativeDelta } from '../protocol/mergeInspect';
 import { formatNumber, formatScore } from '../protocol/score';
 import { table } from './cliText';
+import type { MergeInspectOutput } from './operations/mergeInspectCommand';
 
 /** What a merge would do, for a terminal. */
 export function formatMergePlan(d: MergePlanDocument): string {
@@ -30,13 +30,12 @@ export function formatMerge(d: MergeDocument): string {
 }
 
 /** How models lie to each other, for a terminal: per part, summed over the layers. */
-export function formatMergeInspect(d: MergeInspectDocument): string {
-  const pairs = pairsOf(d.models.length), lines: string[] = [`${d.alignment.aligned} of ${d.alignment.tensors} tensors are in all${d.base ? `; differences from ${d.base.name}` : ''}`];
-  for (const part of d.parts) {
-    const cells = d.cells.filter((cell) => cell.part === part);
-    const moved = d.models.map((model, m) => { const sums = cells.map((cell) => cell.deltas[m] ?? NO_DELTA).reduce(addDeltas, NO_DELTA), relative = relativeDelta(sums), lost = lostShare(sums); return [model.name, relative === null ? '' : `${formatNumber(100 * relative)} %`, lost === null ? '' : `${formatNumber(100 * lost)} %`]; });
-    const pulls = pairs.flatMap(([a, b], p) => { const sums = cells.map((cell) => cell.pairs[p] ?? NO_PAIR).reduce(addPairs, NO_PAIR); return ([['cosine', cosineScore(sums)], ['opposite signs', conflictScore(sums)]] as const).map(([name, score]) => { const text = formatScore(score); return [`${d.models[a].name}, ${d.models[b].name}`, name, text.value, text.null, `n = ${formatNumber(score.n)} ${score.nOf}`, text.verdict]; }); });
-    lines.push('', part, table([['model', 'relative delta', `lost in ${d.dtype}`], ...moved]), ...(pulls.length > 0 ? [table([['pair', 'figure', 'value', 'null', 'sample', 'verdict'], ...pulls])] : []));
+export function formatMergeInspect(d: MergeInspectOutput): string {
+  const lines: string[] = [`${d.alignment.aligned} of ${d.alignment.tensors} tensors are in all${d.base ? `; differences from ${d.base.name}` : ''}`];
+  const percent = (share: number | null): string => (share === null ? '' : `${formatNumber(100 * share)} %`);
+  for (const { part, deltas, pairs } of d.summary) {
+    const figures = pairs.flatMap(({ models, cosine, conflict }) => ([['cosine', cosine], ['opposite signs', conflict]] as const).map(([name, score]) => { const text = formatScore(score); return [models.join(', '), name, text.value, text.null, `n = ${formatNumber(score.n)} ${score.nOf}`, text.verdict]; }));
+    lines.push('', part, table([['model', 'relative delta', `lost in ${d.dtype}`], ...deltas.map(({ model, relative, lost }) => [model, percent(relative), percent(lost)])]), ...(figures.length > 0 ? [table([['pair', 'figure', 'value', 'null', 'sample', 'verdict'], ...figures])] : []));
   }
   return [...lines, ...notes(d)].join('\n');
 }

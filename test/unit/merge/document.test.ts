@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OperationContext } from '../../../extension/engine/context';
 import { plan, run } from '../../../extension/engine/operations/merge';
 import { check, methods } from '../../../extension/engine/operations/mergeRecipes';
-import { formatMerge, formatMergePlan } from '../../../extension/engine/mergeText';
+import { run as inspect } from '../../../extension/engine/operations/mergeInspectCommand';
+import { formatMerge, formatMergeInspect, formatMergePlan } from '../../../extension/engine/mergeText';
 import { openCheckpoint } from '../../../extension/checkpoint/openCheckpoint';
 import { bindModel } from '../../../extension/architecture/resolve';
 import { temporaryFolder } from './helpers';
@@ -66,6 +67,18 @@ describe('the documents of a merge', () => {
     expect(problems).toMatchObject([{ code: 'not-found', severity: 'error' }]);
     expect(text.slice(problems[0].range.from, problems[0].range.to)).toBe('"nowhere/at-all"');
     expect((await check({ text })).recipe).not.toBeNull();
+  });
+  it('comparing models and LoRAs, every figure with its null', async () => {
+    const fixtures = path.resolve('test/fixtures/merge'), [a, b, base] = ['a', 'b', 'base'].map((name) => path.join(fixtures, name));
+    const checkpoints = await inspect({ models: [a, b], base }, context), loras = await inspect({ models: [LORA, path.resolve('test/fixtures/stories260k-modules/lora-math-r4')], base: null }, context);
+    for (const document of [checkpoints, loras]) valid('merge-inspect', document);
+    const [all] = checkpoints.summary, [{ cosine, conflict }] = all.pairs;
+    expect(all.part).toBe('all');
+    expect(cosine).toMatchObject({ unit: 'cosine', null: 0, nOf: 'rows' });
+    expect(conflict.null).toBe(0.5);
+    // Fine-tunes of this fixture are noise: nothing but chance.
+    expect(Math.abs(cosine.value!)).toBeLessThan(4 * cosine.nullSd!);
+    expect(formatMergeInspect(checkpoints)).toMatch(/cosine .*null 0 .*n = /);
   });
   it('the table of methods is plain data', () => {
     expect(structuredClone(methods())).toEqual(methods());
