@@ -50,7 +50,7 @@ class Projections {
  */
 export function readVera(folder: PeftFolder): PluggedModule {
   const { path } = folder, a = folder.tensors.get('vera_A'), b = folder.tensors.get('vera_B'), rank = positive(folder, 'r', 256);
-  if (!a || !b) throw failure('module/unsupported-flag', { path, flag: 'save_projection', value: 'false, so that the projections exist only as a seed of torch\'s random numbers; save the module again with save_projection=True' });
+  if (!a || !b) throw failure('module/unsupported-part', { path, part: a ? 'vera_B' : 'vera_A', reason: 'the folder holds no projections (save_projection was false), and only torch\'s random numbers give them again; save the module again with save_projection=True' });
   expectShape(path, a, [rank, null]);
   expectShape(path, b, [null, rank]);
   const { targets, whole, extras } = targetsOf(folder, ['vera_lambda_b', 'vera_lambda_d'], ['vera_A', 'vera_B']);

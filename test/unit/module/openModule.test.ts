@@ -28,7 +28,7 @@ describe('what is opened', () => {
 
   it('VeRA without its projections is refused with the reason and the remedy', async () => {
     const at = folder({ peft_type: 'VERA', r: 2, save_projection: false }, { 'base_model.model.model.layers.0.self_attn.q_proj.vera_lambda_b': [16], 'base_model.model.model.layers.0.self_attn.q_proj.vera_lambda_d': [2] });
-    await expect(openModule(at)).rejects.toMatchObject({ code: 'module/unsupported-flag', message: expect.stringMatching(/save_projection.*torch.*save the module again/) as string });
+    await expect(openModule(at)).rejects.toMatchObject({ code: 'module/unsupported-part', message: expect.stringMatching(/save_projection.*torch.*save the module again/) as string });
   });
 
   it('tensors that do not belong to the kind, or that do not fit each other, are input errors', async () => {
