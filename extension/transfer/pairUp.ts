@@ -13,18 +13,20 @@ export interface PairedUp {
 /** Puts target parts and source parts of the same role together along a map of layers (source layers of each target layer), and says what stays behind and why. */
 export function pairUp(method: TransferMethod, map: readonly (readonly number[])[], sources: readonly SourcePart[], to: TransferModel): PairedUp {
   const { model } = to, blocks = model.spec.stacks[0].blocks, layers: PartPair[][] = [], sites: PlannedSite[] = [], dropped = new Map<SourcePart, string>(), used = new Set<SourcePart>();
-  const takers = new Map<number, number>();
+  const takers = new Map<number, number>(), written = new Set<string>();
   for (const list of map) for (const layer of list) takers.set(layer, (takers.get(layer) ?? 0) + 1);
   for (const block of blocks) {
     const from = map[block.index] ?? [], own: PartPair[] = [], parts = partsOfBlock(model, block), here = sources.filter((s) => from.includes(s.part.layer));
     for (const part of parts) {
       const mine = here.filter((s) => s.part.role === part.role).sort((a, b) => a.part.layer - b.part.layer);
-      if (mine.length === 0) continue;
+      // A map that an earlier block shares has its update already.
+      if (mine.length === 0 || written.has(`${part.linear.weight} ${part.role}`)) continue;
       const pair: PartPair = { to: part, from: mine, copies: Math.max(...mine.map((s) => takers.get(s.part.layer) ?? 1)) }, planned = method.plan(pair);
       if ('drop' in planned) {
         for (const source of mine) dropped.set(source, planned.drop);
         continue;
       }
+      written.add(`${part.linear.weight} ${part.role}`);
       for (const source of mine) used.add(source);
       own.push(pair);
       const { part: { name, inWidth, outWidth }, rank } = mine[0];

@@ -31,7 +31,8 @@ export function sourceParts(module: SourceModule, from: TransferModel): { readon
     if (linear.inWidth !== factors.inWidth || linear.outWidth !== factors.outWidth) {
       throw failure('transfer/base-mismatch', { path: module.path, from: from.facts.path, reason: `"${factors.target}" maps ${factors.inWidth} to ${factors.outWidth} features in the module and ${linear.inWidth} to ${linear.outWidth} there` });
     }
-    const own = parts.filter((part) => part.linear.weight === linear.weight);
+    // Blocks of one weight group share their maps (ALBERT): the first stands for all.
+    const own = parts.filter((part, at) => part.linear.weight === linear.weight && parts.findIndex((other) => other.linear.weight === part.linear.weight && other.role === part.role) === at);
     if (own.length === 0) dropped.push({ name: linear.site, share, reason: 'this map has no counterpart in other families' });
     else found.push({ factors, parts: own });
   }
