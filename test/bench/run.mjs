@@ -4,7 +4,8 @@
  *
  *   MODULENS_BENCH_PYTHON=/path/to/python npm run bench [-- clustering probing start routing transfer large]
  *
- * The peers need a Python with torch, transformers, scikit-learn and k-means-constrained.
+ * The peers need a Python with torch, transformers, scikit-learn and k-means-constrained; `merge` one with mergekit, named by
+ * MODULENS_BENCH_MERGEKIT where that is another.
  */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -17,6 +18,7 @@ const BENCHES = {
   start: ['firstPicture.mjs'],
   routing: ['routing.mjs'],
   transfer: ['transfer.mjs', '--python', python],
+  merge: ['merge.mjs'],
   large: ['large.mjs'],
 };
 const asked = process.argv.slice(2);
