@@ -64,7 +64,7 @@ export function reportFacts(document: TransferDocument): readonly Fact[] {
     const { lift } = proof;
     facts.push({ name: 'recovered lift', value: lift.value === null ? 'undefined' : lift.low === null || lift.high === null ? fixed(lift.value) : `${fixed(lift.value)} [${fixed(lift.low)}, ${fixed(lift.high)}]`, tip: lift.value === null ? lift.why ?? 'the source module has no measurable effect' : `share of what the module does on its own base that arrived, in ${lift.measure}` });
     facts.push({ name: 'interval', value: '95\u202f%, paired bootstrap', tip: `${formatNumber(main.resamples)} resamples of the ${formatNumber(main.n)} texts` });
-    if (proof.damage) facts.push({ name: `on ${proof.damage.name}`, value: changeText({ value: proof.damage.after - proof.damage.before, low: null, high: null }), tip: `loss on texts that have nothing to do with the task: ${level(proof.damage.before)} before, ${level(proof.damage.after)} after\nn = ${formatNumber(proof.damage.tokens)} tokens` });
+    if (proof.damage) facts.push({ name: 'unrelated texts', value: changeText({ value: proof.damage.after - proof.damage.before, low: null, high: null }), tip: `change of loss on texts that have nothing to do with the task (${proof.damage.name}): ${level(proof.damage.before)} before, ${level(proof.damage.after)} after\nn = ${formatNumber(proof.damage.tokens)} tokens` });
   }
   facts.push({ name: 'method', value: TRANSFER_METHOD_WORDS[document.method].title }, { name: 'sites', value: `${carried} of ${module.sites}`, ...(dropped.length > 0 ? { tip: `${percent(droppedShare(dropped))} of the module\u2019s norm stayed behind` } : {}) });
   if (fitted.length > 0) {

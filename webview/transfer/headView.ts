@@ -67,6 +67,10 @@ function runLine({ model, bridge }: PageContext): Child {
     case 'failed':
       return state?.error && errorBox(state.error, model.plan ? 'Nothing was written. The plan below still holds; it can be changed and run again.' : 'Choose another module, base or method above the line, or plan again.', [
         model.plan ? again('primary', false) : pushButton('Plan again', 'primary', () => bridge.post({ type: 'transfer/replan' })), pushButton('Show the log', 'secondary', () => bridge.post({ type: 'showLog' }))]);
+    case 'done': {
+      const seconds = model.document?.timings['total'];
+      return el('div.running', {}, el('span.dim', {}, 'Done', seconds === undefined ? '' : [' in ', el('span.mono', {}, duration(seconds))], model.document?.device.used ? `, on ${model.document.device.used}` : ''));
+    }
     default:
       return null;
   }

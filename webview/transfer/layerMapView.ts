@@ -24,7 +24,7 @@ export function layerMapView(context: PageContext, host: HTMLElement, mode: 'pla
     replace(box, drawSvg(drawLayerMap(map, layerMapLayout(map, widthOf(parts.body)), context.theme.sequential)));
     if (mode === 'plan') {
       const lost = heaviestLost(map);
-      replace(note, lost && el('span.warn', {}, `Drops L${lost.layer}, the layer with the most norm, ${percent(lost.share)}. `),
+      replace(note, lost && el('span.warn', {}, `${map.provisional ? 'As it stands, drops' : 'Drops'} L${lost.layer}, the layer with the most norm, ${percent(lost.share)}${map.provisional ? '; the texts decide' : ''}. `),
         lost && plan && plan.layerRule !== 'cka' && [linkButton('Choose by CKA instead', () => bridge.post({ type: 'transfer/set', layers: 'cka' })), ': decided by the texts.']);
     } else {
       const told = map.target.filter((layer) => layer.r2 !== null && !isExplained(layer)).length;

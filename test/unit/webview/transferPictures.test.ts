@@ -244,7 +244,7 @@ describe('words', () => {
   });
   it('give every R² beside that of shuffled pairs, and the verdict with n', () => {
     const facts = reportFacts(document);
-    expect(facts.map(({ name }) => name)).toEqual(['verdict', 'n', 'recovered lift', 'interval', 'on the probe texts', 'method', 'sites', 'maps', 'shuffled pairs']);
+    expect(facts.map(({ name }) => name)).toEqual(['verdict', 'n', 'recovered lift', 'interval', 'unrelated texts', 'method', 'sites', 'maps', 'shuffled pairs']);
     expect(facts.find(({ name }) => name === 'recovered lift')?.value).toBe('0.58 [0.46, 0.69]');
     expect(reportFacts(inventedTransfer('nodata')).slice(0, 2)).toMatchObject([{ value: 'no verdict' }, { value: '0 texts' }]);
     expect(reportFacts(inventedTransfer('hurts')).find(({ name }) => name === 'recovered lift')).toMatchObject({ value: 'undefined', tip: 'the source module has no measurable effect' });
