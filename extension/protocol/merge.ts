@@ -1,4 +1,4 @@
-import type { DocumentHead, EvaluationRun, Notice } from './documents';
+import type { DocumentHead, EvaluationRun } from './documents';
 
 /** Every method that a recipe may name, in the order in which lists show them. */
 export const MERGE_METHODS = [
@@ -189,5 +189,3 @@ export interface MergeOptions {
   /** Folders in which model references are looked for after all other places. */
   readonly folders?: readonly string[];
 }
-
-export type MergeNotices = readonly Notice[];
