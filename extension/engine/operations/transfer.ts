@@ -46,7 +46,7 @@ export async function run({ request, out, overwrite = false }: TransferParams, c
   await checkOutputFolder(out, { overwrite, inputs, bytes: 0 });
   const opened = await openTransfer(request), planned = await planTransfer(request, opened.inputs), { use, forward } = await runtimeHost.environment(request.device, context);
   const store = new ResultStore(path.join(context.settings.cacheDir, 'results'), context.settings.cacheBytes);
-  const progress = (stage: string, done: number, total: number): void => { context.progress({ stage, done, total, etaSeconds: null }); };
+  const progress = withEstimate(context.progress);
 
   const carried = await runTransfer(planned, forward, { store, progress });
   Object.assign(timings, carried.timings, { carry: (performance.now() - start) / 1000 });
@@ -67,6 +67,15 @@ export async function run({ request, out, overwrite = false }: TransferParams, c
     await fs.rm(scratch, { recursive: true, force: true });
     forgetTemporary(scratch);
   }
+}
+
+/** Tells how long a stage will still take, from its own pace. */
+function withEstimate(report: OperationContext['progress']): (stage: string, done: number, total: number) => void {
+  let stage = '', began = 0, first = 0;
+  return (name, done, total) => {
+    if (name !== stage) [stage, began, first] = [name, performance.now(), done];
+    report({ stage: name, done, total, etaSeconds: done > first ? ((performance.now() - began) / 1000 / (done - first)) * (total - done) : null });
+  };
 }
 
 /** Writes the report of a finished transfer. */
@@ -101,7 +110,7 @@ async function prove(opened: OpenedTransfer, planned: PlannedTransfer, folder: s
       controls.push({ name, chance, attach: attach(inputs.to, await openModule(place)) });
     } catch (error) {
       if (!(error instanceof ModulensError) || !['transfer/no-sites', 'transfer/unsupported'].includes(error.code)) throw error;
-      impossible.push({ name, why: error.message });
+      impossible.push({ name, why: typeof error.args['reason'] === 'string' ? error.args['reason'] : error.message });
     }
   };
   if (planned.method.name !== 'copy') {
