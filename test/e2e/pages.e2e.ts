@@ -169,6 +169,7 @@ it('the raster of the routing page draws the numbers of its table', async () => 
 
 describe('the routing page further', () => {
   const routing = async (): Promise<FrameLocator> => {
+    if ((await page.locator('.tab', { hasText: 'routing: kinds.jsonl' }).count()) === 0) return openRouting();
     const frame = webview(page) as FrameLocator;
     await frame.locator('body[data-page="routing"]').waitFor();
     return frame;

@@ -94,7 +94,7 @@ const CASES = {
     sigmoid: { query: 'semantics=sigmoid' },
     sub: { query: 'kind=sites&semantics=sub-simplex' },
     native: { query: 'native=1', act: async (page) => {
-      await page.getByRole('button', { name: 'Compare' }).click();
+      await page.locator('.block.trained').getByRole('button', { name: 'Compare' }).click();
       await page.locator('.trained-row').first().waitFor();
     } },
     filter: { query: '', act: (page) => page.getByLabel('Text', { exact: true }).selectOption('label:code') },
