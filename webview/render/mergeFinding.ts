@@ -62,10 +62,13 @@ export function inspectSentence(document: MergeInspectDocument, matrices: readon
   return `${first} ${rest}`;
 }
 
+/** dtypes as recipes spell them. */
+const DTYPES: Readonly<Record<string, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
 /** What a recipe would do, in one sentence. */
 export function planSentence({ method, inputs, merged, copied, bytes, dtype }: MergePlanDocument): string {
   const models = inputs.filter(({ role }) => role !== 'lora').length;
-  return `This recipe merges ${inWords(models)} ${models === 1 ? 'model' : 'models'} by ${method}: ${formatNumber(merged)} ${merged === 1 ? 'tensor' : 'tensors'} merged, ${formatNumber(copied)} copied, ${shortBytes(bytes)} of ${dtype} to write.`;
+  return `This recipe merges ${inWords(models)} ${models === 1 ? 'model' : 'models'} by ${method}: ${formatNumber(merged)} ${merged === 1 ? 'tensor' : 'tensors'} merged, ${formatNumber(copied)} copied, ${shortBytes(bytes)} of ${DTYPES[dtype] ?? dtype} to write.`;
 }
 
 /** What the page says before there is a document. */

@@ -56,7 +56,7 @@ const rowHits = (layout: GridLayout, rows: readonly { readonly key: number }[]):
 /** Names of models over cells of a width: in full where they fit. */
 function labelsFor(models: readonly InspectModel[], cell: number): readonly string[] {
   const names = models.map(({ name }) => name);
-  return names.every((name) => name.length * 6.2 <= cell) ? names : shortNames(names);
+  return names.every((name) => name.length * 6.6 <= cell) ? names : shortNames(names);
 }
 
 /** How far models moved: rows are layers, columns models, the number a percentage of the base's norm. */
