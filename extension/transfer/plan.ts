@@ -8,7 +8,7 @@ import { methodOf } from './methods/index';
 import { pairUp } from './pairUp';
 import { relationOf } from './relation';
 import { sourceParts } from './sources';
-import { DEFAULT_PAIRS } from './tokenPairs';
+import { defaultPairs } from './tokenPairs';
 import type { HeadCounts, PlannedTransfer, TransferInputs, TransferMethod, TransferModel } from './types';
 
 /**
@@ -38,7 +38,7 @@ export async function planTransfer(request: TransferRequest, inputs: TransferInp
     layers: paired.pairs.map((pair) => ({ ...pair, cka: null })), provisionalLayers: layerRule === 'cka' && method.needs.activations, sites: paired.sites, dropped: [...paired.dropped, ...dropped],
     heads: attention ? { from: headFacts(from), to: headFacts(to) } : null,
     probe: method.needs.activations && probe ? { name: probe.name, texts: probe.texts.length } : null, data: data ? { name: data.name, rows: data.rows.length } : null,
-    estimate: estimate(method, from, to, request.tokens ?? DEFAULT_PAIRS, paired.sites.length), warnings,
+    estimate: estimate(method, from, to, request.tokens ?? defaultPairs(from, to), paired.sites.length), warnings,
   };
   return { plan, request, inputs, method, sources, left: dropped };
 }
@@ -72,11 +72,13 @@ function names(base: string, { facts }: TransferModel): boolean {
 /** Floating-point operations a second that a laptop's two cores give, and dense algebra in float64 here. */
 const DEVICE_FLOPS = 4e10;
 const OWN_FLOPS = 8e8;
+/** Seconds that a paired token costs at a site besides the products: rows are copied, paired and screened (measured on the sample). */
+const SECONDS_PER_ROW = 1e-4;
 
 function estimate(method: TransferMethod, from: TransferModel, to: TransferModel, tokens: number, sites: number): TransferPlan['estimate'] {
   const stacks = [from, to].map(({ model }) => model.spec.stacks[0]), parameters = stacks.map((s) => s.blocks.reduce((sum, block) => sum + blockParameters(block), 0));
   if (!method.needs.activations) return { seconds: 1, bytes: 4 * sites * 64 * (stacks[0].dModel + stacks[1].dModel) };
   const d = Math.max(stacks[0].dModel, stacks[1].dModel), forward = 2 * tokens * (parameters[0] + parameters[1]), products = sites * 6 * tokens * d * d, algebra = method.name === 'activation-transport' ? sites * 6 * d ** 3 : sites * d ** 3;
   const largest = Math.max(...stacks.flatMap((s) => s.blocks.map((block) => blockParameters(block, true))));
-  return { seconds: Math.ceil(1 + (forward + products) / DEVICE_FLOPS + algebra / OWN_FLOPS), bytes: 4 * (2 * tokens * (stacks[0].dModel + stacks[1].dModel) + 2 * largest) + 8 * 12 * d * d * 3 };
+  return { seconds: Math.ceil(1 + (forward + products) / DEVICE_FLOPS + algebra / OWN_FLOPS + sites * tokens * SECONDS_PER_ROW), bytes: 4 * (2 * tokens * (stacks[0].dModel + stacks[1].dModel) + 2 * largest) + 8 * 12 * d * d * 3 };
 }

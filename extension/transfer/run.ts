@@ -8,7 +8,7 @@ import { LayerLikeness } from './likeness';
 import { pairUp } from './pairUp';
 import { headCounts, layerMap } from './plan';
 import type { GroupStatistics, LayerStatistics } from './statistics';
-import { DEFAULT_PAIRS, pairTokens, type TokenPairs } from './tokenPairs';
+import { defaultPairs, pairTokens, type TokenPairs } from './tokenPairs';
 import { transferTools } from './tools';
 import type { CarriedPart, GroupName, PlannedTransfer, StatisticsStore, TransferResult, TransferRunOptions, WantedGroup } from './types';
 
@@ -24,7 +24,7 @@ const TOKENS_PER_DIMENSION = 20;
 /** Runs a planned transfer: reads the texts with both bases, fits, carries and puts the factors of the target together. Writes nothing. */
 export async function runTransfer(planned: PlannedTransfer, environment: ForwardEnvironment, options: TransferRunOptions = {}): Promise<TransferResult> {
   const { inputs: { from, to, probe }, request, method, plan, sources } = planned, seed = request.seed ?? 0, tools = transferTools(environment, seed), report = options.progress ?? ((): void => undefined);
-  const shuffle = options.shufflePairs === true, clock = new Clock(), warnings: Notice[] = [], limit = request.tokens ?? DEFAULT_PAIRS;
+  const shuffle = options.shufflePairs === true, clock = new Clock(), warnings: Notice[] = [], limit = request.tokens ?? defaultPairs(from, to);
   const pairs = method.needs.activations && probe ? pairTokens(probe, from, to, method.needs.pairing, limit, seed) : null;
   clock.lap('tokens');
   const depth = [from, to].map(({ model }) => model.spec.stacks[0].blocks.length);

@@ -1,3 +1,4 @@
+import { linearsOf } from '../architecture/resolve';
 import { alignTokens } from '../probe/alignment';
 import type { TextFile } from '../probe/texts';
 import type { Tokenizer } from '../probe/tokenizer';
@@ -34,8 +35,14 @@ const HELD_OUT_TOKENS = 1024;
 const HELD_OUT_SHARE = 0.2;
 /** Below this many pairs nothing can be said about a map. */
 const FEWEST_PAIRS = 64;
-/** Pairs that maps are fitted on unless the request names another number. */
-export const DEFAULT_PAIRS = 20_000;
+/** Most and fewest pairs that maps are fitted on unless the request names another number, and pairs per dimension of the widest map. */
+const MOST_PAIRS = 20_000, LEAST_PAIRS = 4096, PAIRS_PER_DIMENSION = 24;
+
+/** Pairs that maps are fitted on unless the request names another number: more dimensions need more tokens. */
+export function defaultPairs(...bases: readonly TransferModel[]): number {
+  const widest = Math.max(...bases.flatMap(({ model }) => model.spec.stacks[0].blocks.flatMap((block) => linearsOf(block).map((l) => Math.max(l.inWidth, l.outWidth)))));
+  return Math.min(MOST_PAIRS, Math.max(LEAST_PAIRS, PAIRS_PER_DIMENSION * widest));
+}
 
 /**
  * Reads probe texts with both tokenizers, text by text in turn from each label, until `limit` pairs are there, and sets a random fifth of the texts
