@@ -18,7 +18,12 @@ export function shuffledFactors({ a, b }: Factors, rank: number, random: Random)
 }
 
 /** Frobenius norm of B A without making it: the square is the sum over (B^T B) * (A A^T). */
-export function productNorm(a: Float32Array, b: Float32Array, rank: number): number {
+export function productNorm(a: ArrayLike<number>, b: ArrayLike<number>, rank: number): number {
+  return Math.sqrt(squaredNorm(a, b, rank));
+}
+
+/** Squared Frobenius norm of B A from rank x rank products, float64; A `[rank, in]`, B `[out, rank]`. */
+export function squaredNorm(a: ArrayLike<number>, b: ArrayLike<number>, rank: number): number {
   const inWidth = a.length / rank, outWidth = b.length / rank;
   let square = 0;
   for (let i = 0; i < rank; i++) {
@@ -29,5 +34,5 @@ export function productNorm(a: Float32Array, b: Float32Array, rank: number): num
       square += (i === j ? 1 : 2) * left * right;
     }
   }
-  return Math.sqrt(Math.max(0, square));
+  return Math.max(0, square);
 }

@@ -4,7 +4,7 @@ import type { LoraFactors } from '../module/writeLora';
 import { truncateFactors } from '../numerics/lowRankSvd';
 import { failure } from '../protocol/errors';
 import type { TransferredSite } from '../protocol/transfer';
-import { squaredNorm } from './lowRank';
+import { squaredNorm } from '../module/shuffle';
 import type { CarriedPart, SitePart } from './types';
 
 /** Carried parts as factors of the target's own maps, and what is reported of each. */

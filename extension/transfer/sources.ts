@@ -1,7 +1,7 @@
 import { failure } from '../protocol/errors';
 import type { DroppedPart } from '../protocol/transfer';
 import { linearFinder } from '../module/sites';
-import { squaredNorm } from './lowRank';
+import { squaredNorm } from '../module/shuffle';
 import { partsOfBlock } from './parts';
 import type { LoraFactors } from '../module/writeLora';
 import type { SitePart, SourceModule, SourcePart, TransferModel } from './types';

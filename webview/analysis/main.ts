@@ -2,6 +2,7 @@ import './page.css';
 import { Bridge } from '../ui/bridge';
 import { el } from '../ui/dom';
 import { installPatterns } from '../ui/patterns';
+import { onWidth } from '../ui/size';
 import { TableDialog } from '../ui/tableDialog';
 import { Theme } from '../ui/theme';
 import { installToolkit } from '../ui/toolkit';
@@ -43,12 +44,7 @@ function start(): void {
   detailsView(context, details);
   installKeys(context, () => tables.open);
   theme.watch(() => model.changed('theme', 'run'));
-  let width = 0;
-  new ResizeObserver(() => {
-    if (page.clientWidth === width) return;
-    width = page.clientWidth;
-    model.changed('size');
-  }).observe(page);
+  onWidth(page, () => model.changed('size'));
   model.changed('run', 'layers', 'selection');
   bridge.listen((message) => model.receive(message));
 }

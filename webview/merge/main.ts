@@ -3,6 +3,7 @@ import type { MapColours } from '../render/mergeMaps';
 import { Bridge } from '../ui/bridge';
 import { el } from '../ui/dom';
 import { installPatterns } from '../ui/patterns';
+import { onWidth } from '../ui/size';
 import { TableDialog } from '../ui/tableDialog';
 import { Theme } from '../ui/theme';
 import { installToolkit } from '../ui/toolkit';
@@ -74,12 +75,7 @@ function start(): void {
     colours = null;
     model.changed('theme');
   });
-  let width = 0;
-  new ResizeObserver(() => {
-    if (page.clientWidth === width) return;
-    width = page.clientWidth;
-    model.changed('size');
-  }).observe(page);
+  onWidth(page, () => model.changed('size'));
   model.changed('state');
   bridge.listen((message) => model.receive(message));
 }

@@ -3,6 +3,7 @@ import type { RoutingPalette } from '../render/routingColours';
 import { Bridge } from '../ui/bridge';
 import { el } from '../ui/dom';
 import { installPatterns } from '../ui/patterns';
+import { onWidth } from '../ui/size';
 import { TableDialog } from '../ui/tableDialog';
 import { Theme } from '../ui/theme';
 import { installToolkit } from '../ui/toolkit';
@@ -94,14 +95,7 @@ function start(): void {
     palette = null;
     model.changed('theme');
   });
-  let width = 0;
-  let ratio = window.devicePixelRatio;
-  new ResizeObserver(() => {
-    if (page.clientWidth === width && ratio === window.devicePixelRatio) return;
-    width = page.clientWidth;
-    ratio = window.devicePixelRatio;
-    model.changed('size');
-  }).observe(page);
+  onWidth(page, () => model.changed('size'));
   model.changed('run');
   bridge.listen((message) => model.receive(message));
 }
