@@ -72,7 +72,7 @@ export async function openAdapterHub(folder: string, config: Json): Promise<Plug
   if (stray) throw failure('module/unsupported-part', { path: folder, part: stray.tensor.name, reason: 'its settings have no method for it that is run' });
   const head = await headOf(folder);
   const extras: ModuleExtra[] = [...others.map((tensor) => ({ name: tensor.name, what: 'a tensor of no method', parameters: tensor.shape.reduce((n, s) => n * s, 1) })), ...(head ? [head] : [])];
-  const lowering = methods.every((method) => method.lower);
+  const lowering = methods.every((method) => method.lower !== undefined);
   return {
     kind: methods.length === 1 ? methods[0].kind : 'union', path: folder, name: path.basename(path.resolve(folder)), base: typeof config['model_name'] === 'string' ? config['model_name'] : null, taskType: null,
     rank: methods.find((method) => method.rank !== null)?.rank ?? null, sites: methods.flatMap(({ sites }) => sites), extras, weights,
