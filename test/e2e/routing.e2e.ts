@@ -344,8 +344,15 @@ describe('a folder of LoRAs', () => {
     await list.filter({ hasText: 'Another folder' }).first().click();
     const box = page.locator('.quick-input-widget:visible', { hasText: 'Route Over These' });
     await box.waitFor();
-    await box.locator('input[type=text]').fill(`${path.join(bench.sandbox.workspace, 'loras')}/`);
-    await page.locator('.quick-input-widget:visible .monaco-list-row', { hasText: 'lora-dutch' }).waitFor();
+    // The dialog may still be writing the folder that it starts with: what was typed must stay.
+    const typed = `${path.join(bench.sandbox.workspace, 'loras')}/`, input = box.locator('input[type=text]');
+    await until(async () => {
+      if ((await input.inputValue()) !== typed) {
+        await input.fill(typed);
+        await page.waitForTimeout(500);
+      }
+      return (await input.inputValue()) === typed && (await page.locator('.quick-input-widget:visible .monaco-list-row', { hasText: 'lora-dutch' }).count()) > 0;
+    }, { what: 'the folder of LoRAs in the dialog' });
     await bench.picture('routing-15-dialog');
     await box.getByRole('button', { name: 'Route Over These' }).click();
     await lens(/^arrow.* at L\d attention\.\w+ · \d+ tokens · mo\w+( often)? (lora-)?(banking|dutch)|^arrow.* at L\d .*(lora-banking|lora-dutch)/).first().waitFor({ timeout: RUN_MS });

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build, hostTarget } from '../../esbuild.mjs';
 
+const PAGES = ['analysis', 'tensors', 'routing', 'transfer', 'merge'];
+
 const root = path.resolve(import.meta.dirname, '../..');
 const vsix = path.join(root, `out/modulens-${hostTarget()}.vsix`);
 
@@ -27,7 +29,7 @@ beforeAll(async () => {
   scratch = mkdtempSync(path.join(tmpdir(), 'modulens-bundles-'));
   ({ inputs } = await build({ minify: true, sourcemap: false, dist: scratch }));
   const entries = unzipSync(readFileSync(vsix));
-  pages = Object.fromEntries(['analysis', 'tensors', 'routing'].map(name => [name, Buffer.from(entries[`extension/dist/${name}.js`]).toString('utf8')]));
+  pages = Object.fromEntries(PAGES.map(name => [name, Buffer.from(entries[`extension/dist/${name}.js`]).toString('utf8')]));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -64,19 +66,19 @@ describe('no network', () => {
 });
 
 describe('pages', () => {
-  it.each(['analysis', 'tensors', 'routing'])('%s evaluates no code', name => {
+  it.each(PAGES)('%s evaluates no code', name => {
     expect(pages[name].length).toBeGreaterThan(1000);
     expect(pages[name].match(EVALUATION)).toBeNull();
   });
 
   it('hold d3 by its parts, never the whole', () => {
-    const files = scripts(['analysis', 'tensors', 'routing']);
+    const files = scripts(PAGES);
     expect(files.filter(file => /node_modules\/d3\//.test(file))).toEqual([]);
     expect(files.some(file => /node_modules\/d3-/.test(file))).toBe(true);
   });
 
   it('hold nothing of Node and nothing of the engine', () => {
-    const rooms = scripts(['analysis', 'tensors', 'routing']).filter(file => file.startsWith('extension/')).map(file => file.split('/')[1]);
+    const rooms = scripts(PAGES).filter(file => file.startsWith('extension/')).map(file => file.split('/')[1]);
     expect([...new Set(rooms)]).toEqual(['protocol']);
   });
 });
@@ -86,6 +88,6 @@ describe('where things are', () => {
     const holders = (part: string) => Object.keys(inputs).filter(name => inputs[name].some(file => file.includes(part))).sort();
     expect(holders('node_modules/onnxruntime-node/')).toEqual(['cli', 'engine']);
     expect(holders('extension/host/')).toEqual(['extension']);
-    expect(holders('webview/')).toEqual(['analysis', 'routing', 'tensors']);
+    expect(holders('webview/')).toEqual([...PAGES].sort());
   });
 });

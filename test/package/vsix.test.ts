@@ -15,8 +15,8 @@ const MAX_BYTES = 40e6;
 const ALLOWED = [
   /^extension\.vsixmanifest$/, /^\[Content_Types\]\.xml$/,
   /^extension\/(package\.json|readme\.md|LICENSE\.txt)$/i,
-  /^extension\/dist\/(extension|engine|cli|analysis|tensors|routing)\.js$/,
-  /^extension\/dist\/(analysis|tensors|routing|codicon)\.css$/,
+  /^extension\/dist\/(extension|engine|cli|analysis|tensors|routing|transfer|merge)\.js$/,
+  /^extension\/dist\/(analysis|tensors|routing|transfer|merge|codicon)\.css$/,
   /^extension\/dist\/codicon\.ttf$/,
   /^extension\/dist\/THIRD_PARTY_NOTICES\.txt$/,
   new RegExp(`^extension/dist/ort/${target}/[^/]+$`),
@@ -63,7 +63,7 @@ describe('the VSIX of this platform', () => {
 
   it('holds every bundle, the pages\' styles, the icons and the sample', () => {
     expect(names()).toEqual(expect.arrayContaining([
-      ...['extension.js', 'engine.js', 'cli.js', 'analysis.js', 'tensors.js', 'analysis.css', 'tensors.css', 'codicon.css', 'codicon.ttf', 'THIRD_PARTY_NOTICES.txt'].map(name => `extension/dist/${name}`),
+      ...['extension.js', 'engine.js', 'cli.js', ...['analysis', 'tensors', 'routing', 'transfer', 'merge'].flatMap((page) => [`${page}.js`, `${page}.css`]), 'codicon.css', 'codicon.ttf', 'THIRD_PARTY_NOTICES.txt'].map(name => `extension/dist/${name}`),
       'extension/media/sample/modulens-sample/config.json',
       'extension/media/sample/modulens-sample/model.safetensors',
       'extension/media/sample/lora-dutch/adapter_model.safetensors',
