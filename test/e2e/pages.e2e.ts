@@ -255,7 +255,7 @@ describe('the routing page further', () => {
   it('shows what the weights of a library say, with cosines, and every figure beside its null', async () => {
     const frame = await routing();
     await frame.getByRole('button', { name: /Choose the router/ }).click();
-    for (const row of [/^\s*Router/, /Arrow/]) await page.locator('.quick-input-widget .monaco-list-row', { hasText: row }).first().click();
+    for (const row of [/^\s*Router/, /Arrow/, /^\s*sample/]) await page.locator('.quick-input-widget .monaco-list-row', { hasText: row }).first().click();
     await frame.locator('.fact-list', { hasText: /router arrow/ }).waitFor({ timeout: RUN_MS });
     await frame.locator('.library').scrollIntoViewIfNeeded();
     await frame.locator('.library-site canvas').waitFor({ timeout: RUN_MS });
