@@ -60,10 +60,13 @@ async function chooseFile(file: string): Promise<void> {
   await choose(/./, 'Choose a file');
   const input = quick().locator('input[type=text]');
   await until(async () => (await input.inputValue()).startsWith('/'), { what: 'the file dialog' });
-  await input.fill(file);
-  await quick().locator('.monaco-list-row', { hasText: path.basename(file) }).first().waitFor();
-  // The first Enter may only complete the path.
-  for (let attempt = 0; attempt < 3; attempt++) {
+  // The dialog may write its own folder over what was typed while it opens, and the first Enter may only complete the path.
+  for (let attempt = 0; attempt < 10; attempt++) {
+    if ((await input.inputValue()) !== file) {
+      await input.fill(file);
+      await page.waitForTimeout(500);
+      continue;
+    }
     await page.keyboard.press('Enter');
     if (await quick().waitFor({ state: 'hidden', timeout: 2000 }).then(() => true, () => false)) return;
   }

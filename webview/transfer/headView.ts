@@ -31,7 +31,10 @@ export function headView(context: PageContext, host: HTMLElement): void {
       replace(facts, list.map(factItem), remarks(context));
     }
     if (changes.has('state') || changes.has('progress')) {
-      replace(status, runLine(context));
+      // A button that is made anew between press and release is never clicked: while a run goes on only what stands before it changes.
+      const line = isRunning(model.step) ? status.querySelector<HTMLElement>('.running-now') : null;
+      if (line) replace(line, ...runningNow(context));
+      else replace(status, runLine(context));
       document.querySelector('.page')?.classList.toggle('working', model.busy);
     }
     const now = model.step === 'done' ? finding.textContent ?? '' : `${model.step}`;
@@ -49,19 +52,30 @@ function remarks({ model }: PageContext): Child {
   return list.length > 0 && el('li.warned', { tip: list.map(({ message }) => message).join('\n'), tabindex: 0 }, `${list.length} ${list.length === 1 ? 'remark' : 'remarks'}`);
 }
 
-function runLine({ model, bridge }: PageContext): Child {
+function isRunning(step: PageContext['model']['step']): boolean {
+  return step === 'starting' || step === 'running';
+}
+
+/** How far a run is; stands before its Cancel button. */
+function runningNow({ model: { progress, step } }: PageContext): Child[] {
+  return [
+    meter(progress && progress.total > 0 ? progress.done / progress.total : null, 1, 'Progress of the transfer'),
+    el('span.stage', {}, capital(progress?.stage ?? (step === 'starting' ? 'starting the engine' : 'opening both bases'))),
+    progress?.etaSeconds != null && el('span.dim', {}, 'about ', el('span.mono', {}, duration(progress.etaSeconds)), ' left'),
+  ];
+}
+
+function runLine(context: PageContext): Child {
+  const { model, bridge } = context;
   const cancel = (): HTMLElement => pushButton('Cancel', 'secondary', () => bridge.post({ type: 'cancelRun' }), true);
   const again = (kind: 'primary' | 'secondary', small = true): HTMLElement => pushButton('Run again\u2026', kind, () => bridge.post({ type: 'run', options: null }), small);
-  const { progress, state } = model;
+  const { state } = model;
   switch (model.step) {
     case 'planning':
       return el('div.running', {}, meter(null, 1, 'Making the plan'), el('span', {}, 'Reading both bases and the module'), cancel());
     case 'starting':
     case 'running':
-      return el('div.running', {}, meter(progress && progress.total > 0 ? progress.done / progress.total : null, 1, 'Progress of the transfer'),
-        el('span.stage', {}, capital(progress?.stage ?? (model.step === 'starting' ? 'starting the engine' : 'opening both bases'))),
-        progress?.etaSeconds != null && el('span.dim', {}, 'about ', el('span.mono', {}, duration(progress.etaSeconds)), ' left'),
-        cancel());
+      return el('div.running', {}, el('span.running-now', {}, ...runningNow(context)), cancel());
     case 'cancelled':
       return el('div.running', {}, el('span.dim', {}, model.plan ? 'Cancelled. Nothing was written.' : 'Cancelled before the plan was made.'), model.plan ? again('secondary') : pushButton('Plan again', 'secondary', () => bridge.post({ type: 'transfer/replan' }), true));
     case 'failed':
