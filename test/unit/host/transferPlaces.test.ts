@@ -5,16 +5,16 @@ import { documentPath, readDocument, requestOf } from '../../../extension/host/t
 import { checkOut, isInside, type PlaceKind, suggestOut } from '../../../extension/host/transfer/outFolder';
 import { inventedTransfer } from '../../e2e/pages/inventedTransfer';
 
-const REQUEST = { module: '/work/modules/lora', from: '/work/bases/a', to: '/work/bases/b b', method: 'copy' } as const;
+const REQUEST = { module: '/disk/modules/lora', from: '/disk/bases/a', to: '/disk/bases/b b', method: 'copy' } as const;
 const WINDOWS = { module: 'C:\\m\\lora', from: 'C:\\m\\a', to: 'D:\\bäse', method: 'copy' } as const;
 const looker = (places: Readonly<Record<string, PlaceKind>>) => (path: string): PlaceKind => places[path] ?? 'nothing';
 const nothing = looker({});
 
 describe('the suggested folder', () => {
   it('names module and target, and counts on where that is taken', () => {
-    expect(suggestOut(REQUEST, '/work/modules', nothing)).toBe('/work/modules/lora-on-b b');
-    expect(suggestOut(REQUEST, '/work/modules', looker({ '/work/modules/lora-on-b b': 'filled', '/work/modules/lora-on-b b-2': 'file' }))).toBe('/work/modules/lora-on-b b-3');
-    expect(suggestOut(REQUEST, '/work/modules', looker({ '/work/modules/lora-on-b b': 'empty' }))).toBe('/work/modules/lora-on-b b');
+    expect(suggestOut(REQUEST, '/disk/modules', nothing)).toBe('/disk/modules/lora-on-b b');
+    expect(suggestOut(REQUEST, '/disk/modules', looker({ '/disk/modules/lora-on-b b': 'filled', '/disk/modules/lora-on-b b-2': 'file' }))).toBe('/disk/modules/lora-on-b b-3');
+    expect(suggestOut(REQUEST, '/disk/modules', looker({ '/disk/modules/lora-on-b b': 'empty' }))).toBe('/disk/modules/lora-on-b b');
     expect(suggestOut(WINDOWS, 'C:\\m', nothing)).toBe('C:\\m\\lora-on-bäse');
   });
 });
@@ -22,8 +22,8 @@ describe('the suggested folder', () => {
 describe('what may be the output', () => {
   it.each([
     ['', /Give a folder/], ['modules/x', /whole path/], ['/', /root/],
-    ['/work/modules/lora', /the module, which is never written/], ['/work/modules/lora/', /the module/], ['/work/modules/lora/new', /inside the module/], ['/work/modules/other/../lora', /the module/],
-    ['/work/bases/a', /the source base/], ['/work/bases/b b/x/y', /inside the target base/], ['/work/bases', /lies in this folder/], ['/work', /The module lies in this folder/],
+    ['/disk/modules/lora', /the module, which is never written/], ['/disk/modules/lora/', /the module/], ['/disk/modules/lora/new', /inside the module/], ['/disk/modules/other/../lora', /the module/],
+    ['/disk/bases/a', /the source base/], ['/disk/bases/b b/x/y', /inside the target base/], ['/disk/bases', /lies in this folder/], ['/disk', /The module lies in this folder/],
   ])('not %s', (path, why) => {
     const answer = checkOut(path, REQUEST, nothing);
     expect(answer.kind).toBe('no');
@@ -31,11 +31,11 @@ describe('what may be the output', () => {
   });
 
   it('a new or empty folder at once, one with files only after a question, a file never', () => {
-    expect(checkOut(' /work/modules/new/ ', REQUEST, nothing)).toEqual({ kind: 'ok', path: '/work/modules/new' });
+    expect(checkOut(' /disk/modules/new/ ', REQUEST, nothing)).toEqual({ kind: 'ok', path: '/disk/modules/new' });
     expect(checkOut('/x', REQUEST, looker({ '/x': 'empty' }))).toEqual({ kind: 'ok', path: '/x' });
     expect(checkOut('/x', REQUEST, looker({ '/x': 'filled' }))).toEqual({ kind: 'replace', path: '/x' });
     expect(checkOut('/x', REQUEST, looker({ '/x': 'file' })).kind).toBe('no');
-    expect(checkOut('/work/modules/lora-2', REQUEST, nothing).kind).toBe('ok');
+    expect(checkOut('/disk/modules/lora-2', REQUEST, nothing).kind).toBe('ok');
   });
 
   it('on Windows as well', () => {
